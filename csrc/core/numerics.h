@@ -1,0 +1,141 @@
+// The arithmetic that CPU and CUDA share, each formula written once. 
+
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "saliency.h"
+
+#ifdef __CUDACC__
+#define FULLGRAD_INLINE __host__ __device__ __forceinline__
+#else
+#define FULLGRAD_INLINE inline
+#endif
+
+namespace fullgrad {
+
+struct Float16 {
+  uint16_t bits;
+};
+
+struct BFloat16 {
+  uint16_t bits;
+};
+
+template <class To, class From>
+FULLGRAD_INLINE To cast_bits(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  memcpy(&to, &from, sizeof(to));
+  return to;
+}
+
+// The value of 16 bits held in 32. Float16 moves the exponent's bias from 15 to 127; a subnormal gets the smallest
+// normal exponent and loses its implicit 1 by a subtraction, so that it survives on threads that flush float32
+// subnormals to zero, as TensorFlow's do.
+template <class Float, class Word>
+FULLGRAD_INLINE Float widen(Float16, Word bits) {
+  const Word magnitude = (bits & 0x7fffu) << 13;
+  const Word exponent = magnitude & 0x0f800000u;
+  const Word normal = magnitude + (112u << 23);
+  const Word infinite = magnitude + (224u << 23);
+  const Float subnormal = cast_bits<Float>(magnitude + (113u << 23)) - cast_bits<float>(113u << 23);
+  const Word finite = exponent == 0u ? cast_bits<Word>(subnormal) : normal;
+  return cast_bits<Float>((exponent == 0x0f800000u ? infinite : finite) | ((bits & 0x8000u) << 16));
+}
+
+template <class Float, class Word>
+FULLGRAD_INLINE Float widen(BFloat16, Word bits) {
+  return cast_bits<Float>(bits << 16);
+}
+
+template <class Real>
+FULLGRAD_INLINE Real load(Float16 value) {
+  return static_cast<Real>(widen<float>(value, static_cast<uint32_t>(value.bits)));
+}
+
+template <class Real>
+FULLGRAD_INLINE Real load(BFloat16 value) {
+  return static_cast<Real>(widen<float>(value, static_cast<uint32_t>(value.bits)));
+}
+
+template <class Real>
+FULLGRAD_INLINE Real load(float value) {
+  return static_cast<Real>(value);
+}
+
+template <class Real>
+FULLGRAD_INLINE Real load(double value) {
+  return static_cast<Real>(value);
+}
+
+// NaN passes through each: a comparison with it is false.
+template <Rectifier rectifier, class T>
+FULLGRAD_INLINE T rectify(T t) {
+  const T zero{};
+  if constexpr (rectifier == Rectifier::kAbsolute) return std::fabs(t);
+  if constexpr (rectifier == Rectifier::kPositive) return t < zero ? zero : t;
+  if constexpr (rectifier == Rectifier::kNegative) return t > zero ? zero : t;
+  return t;
+}
+
+// Minimum and maximum of rectified terms. The minimum keeps a NaN once it has met one, which is enough: both ends of
+// the range are used together.
+template <class Real>
+struct Range {
+  Real min = std::numeric_limits<Real>::infinity();
+  Real max = -std::numeric_limits<Real>::infinity();
+};
+
+template <class T>
+FULLGRAD_INLINE T nan_min(T least, T t) {
+  const T smaller = t < least ? t : least;
+  return t == t ? smaller : t;
+}
+
+template <class T>
+FULLGRAD_INLINE T plain_max(T most, T t) {
+  return t > most ? t : most;
+}
+
+// The factor f of rescale(t) = (t - range.min) * f. A range that is zero, or too small to have an inverse, gives 0.
+template <class Real>
+FULLGRAD_INLINE Real inverse_range(Range<Real> range, Rescale rescale) {
+  const Real width = range.max - range.min;
+  if (rescale == Rescale::kPerSample) return Real(1) / (width + Real(1e-6));
+  return width < std::numeric_limits<Real>::min() ? Real(0) : Real(1) / width;
+}
+
+// Where one target position lies along one axis of a source: between `lower` and `upper`, `fraction` of the way.
+// `fraction` is 0 where it lies on `lower`, and then `upper` must not be read into the result.
+struct Sample {
+  int64_t lower;
+  int64_t upper;
+  double fraction;
+};
+
+// Positions are ratios of integers, so that `lower` is exact.
+FULLGRAD_INLINE Sample sample_axis(int64_t position, int64_t source, int64_t target, Resize resize) {
+  int64_t numerator, denominator;
+  if (resize == Resize::kHalfPixel) {
+    numerator = (2 * position + 1) * source - target;
+    denominator = 2 * target;
+  } else {
+    numerator = position * (source - 1);
+    denominator = target > 1 ? target - 1 : 1;
+  }
+  if (numerator < 0) numerator = 0;
+  const int64_t lower = numerator / denominator;
+  if (lower >= source - 1) return {source - 1, source - 1, 0.0};
+  return {lower, lower + 1, static_cast<double>(numerator % denominator) / static_cast<double>(denominator)};
+}
+
+template <class Real>
+FULLGRAD_INLINE Real interpolate(Real lower, Real upper, Real fraction) {
+  return fraction == 0 ? lower : lower + (upper - lower) * fraction;
+}
+
+}  // namespace fullgrad

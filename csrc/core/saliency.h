@@ -1,0 +1,96 @@
+// The contract of the core: what a term is, what the options mean, and the calls that turn terms into maps.
+//
+//   M[b, p] = sum over terms of resize( reduce over channels( rescale( rectify( weight * gradient ) ) ) )[b, p]
+//
+// The resize is linear, so channels are reduced first and terms of one extent are summed before they are resized.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fullgrad {
+
+enum class DataType { kFloat16, kBFloat16, kFloat32, kFloat64 };
+
+enum class Rectifier { kAbsolute, kPositive, kNegative, kIdentity };
+
+// kPerChannel: (t - min) / (max - min) over the positions of one image and channel, 0 where max = min.
+// kPerSample:  (t - min) / (max - min + 1e-6) over the positions and channels of one image.
+enum class Rescale { kNone, kPerChannel, kPerSample };
+
+enum class Channels { kMean, kSum };
+
+enum class Resize { kHalfPixel, kAlignedCorners };
+
+enum class Layout { kChannelsLast, kChannelsFirst };
+
+struct Options {
+  Rectifier rectifier = Rectifier::kAbsolute;
+  Rescale rescale = Rescale::kNone;
+  Channels channels = Channels::kMean;
+  Resize resize = Resize::kHalfPixel;
+  Layout layout = Layout::kChannelsLast;
+};
+
+// Each reads the option's name in snake case ("per_channel"); false where there is no such option.
+bool parse(std::string_view name, Rectifier* value);
+bool parse(std::string_view name, Rescale* value);
+bool parse(std::string_view name, Channels* value);
+bool parse(std::string_view name, Resize* value);
+bool parse(std::string_view name, Layout* value);
+
+inline constexpr int kMaxSpatialRank = 3;
+
+// Depth, height, width. A series has only a width, an image a height and a width; what is missing is 1.
+using Extent = std::array<int64_t, kMaxSpatialRank>;
+
+inline int64_t positions(const Extent& extent) { return extent[0] * extent[1] * extent[2]; }
+
+struct Term {
+  const void* gradient = nullptr;  // (batch, extent, channels), or (batch, channels, extent)
+  const void* weight = nullptr;    // (channels,), or the gradient's shape
+  DataType gradient_type = DataType::kFloat32;
+  DataType weight_type = DataType::kFloat32;  // the gradient's own where the weight has its shape
+  bool weight_per_channel = true;
+  int64_t channels = 0;
+  Extent extent = {1, 1, 1};
+};
+
+struct Problem {
+  std::vector<Term> terms;
+  int64_t batch = 0;
+  Extent target = {1, 1, 1};
+  Options options;
+  // Of the maps and of all arithmetic: kFloat64 where a gradient is of float64, kFloat32 elsewhere.
+  DataType map_type = DataType::kFloat32;
+};
+
+// Fills in the sizes of `term` from its shapes. Returns what was expected and what came, or nothing where all is well.
+std::string set_shape(Term* term, const std::vector<int64_t>& gradient, const std::vector<int64_t>& weight,
+                      int spatial_rank, Layout layout);
+
+// What is wrong with the problem as a whole, or nothing. The terms have had set_shape().
+std::string find_error(const Problem& problem);
+
+// Runs body(begin, end) over pieces of [0, count), on any number of threads, and returns once all are done.
+// `bytes` is about what one of the `count` units reads.
+using ParallelFor =
+    std::function<void(int64_t count, int64_t bytes, const std::function<void(int64_t begin, int64_t end)>& body)>;
+
+// Bytes of scratch memory that saliency_cpu() needs, aligned to 64.
+size_t saliency_cpu_workspace(const Problem& problem);
+
+// Writes the maps, (batch, target), of problem.map_type. The problem has no error; its result does not depend on how
+// `parallel_for` cuts the work.
+void saliency_cpu(const Problem& problem, void* maps, void* workspace, const ParallelFor& parallel_for);
+
+// The instruction sets that the CPU path is compiled for, best first.
+std::vector<std::string> instruction_sets();
+
+}  // namespace fullgrad

@@ -1,0 +1,423 @@
+// The CPU path, in three stages:
+//
+//   1. measure  minimum and maximum of each rectified term per image and channel      (only where it is rescaled)
+//   2. reduce   each term over its channels, terms of one extent into one buffer
+//   3. resize   the buffers to the target size and add them up
+//
+// Stages 1 and 2 run over waves of terms that fit the last-level cache, so that stage 2 finds in it what stage 1 read.
+// How the work is cut changes no bit: a sum over channels belongs to one position, terms and groups are added in
+// their order, and minimum and maximum do not depend on an order.
+
+#include <algorithm>
+#include <iterator>
+#include <type_traits>
+
+#include "cpu_loops.h"
+#include "plan.h"
+#include "saliency.h"
+
+namespace fullgrad {
+namespace {
+
+constexpr int64_t kTileBytes = 128 << 10;  // A task's share of the gradients.
+constexpr int64_t kWaveBytes = 4 << 20;
+constexpr int64_t kMinMeasuredPositions = 128;  // So that a tile's ranges are small beside the tile.
+constexpr int64_t kRowsPerTask = 16;
+
+template <class Function>
+void with_rectifier(Rectifier rectifier, Function function) {
+  switch (rectifier) {
+    case Rectifier::kAbsolute:
+      return function(std::integral_constant<Rectifier, Rectifier::kAbsolute>());
+    case Rectifier::kPositive:
+      return function(std::integral_constant<Rectifier, Rectifier::kPositive>());
+    case Rectifier::kNegative:
+      return function(std::integral_constant<Rectifier, Rectifier::kNegative>());
+    case Rectifier::kIdentity:
+      return function(std::integral_constant<Rectifier, Rectifier::kIdentity>());
+  }
+}
+
+// The element types that maps of type Real are made from; find_error() refuses others.
+template <class Real, class Function>
+void with_type(DataType type, Function function) {
+  if (type == DataType::kFloat32) return function(float());
+  if constexpr (std::is_same_v<Real, double>) {
+    if (type == DataType::kFloat64) return function(double());
+  } else {
+    if (type == DataType::kFloat16) return function(Float16());
+    if (type == DataType::kBFloat16) return function(BFloat16());
+  }
+}
+
+int64_t size_of(DataType type) {
+  if (type == DataType::kFloat64) return 8;
+  return type == DataType::kFloat32 ? 4 : 2;
+}
+
+template <class Element, class Real>
+void convert(const void* from, int64_t count, Real* to) {
+  const auto* elements = static_cast<const Element*>(from);
+  std::transform(elements, elements + count, to, [](Element element) { return load<Real>(element); });
+}
+
+// Terms [first, last) of one group, for one image.
+struct Segment {
+  size_t group;
+  int64_t image;
+  size_t first, last;
+  size_t first_range;  // Of the wave's measured terms: the index of term `first`.
+};
+
+struct Tile {
+  size_t index;  // Of a segment, or of a measured term.
+  int64_t begin, end;
+};
+
+template <class Real>
+class Saliency {
+ public:
+  Saliency(const Problem& problem, void* workspace)
+      : problem_(problem), groups_(group_by_extent(problem.terms)), arena_(workspace) {
+    for (const Term& term : problem.terms) weights_.push_back(term.weight_per_channel ? take(term.channels) : nullptr);
+    for (const Group& group : groups_) {
+      sums_.push_back(take(problem.batch * positions(group.extent)));
+      columns_.push_back({arena_.take<int64_t>(width()), arena_.take<int64_t>(width()), take(width())});
+    }
+    tasks_per_image_ = (rows() + kRowsPerTask - 1) / kRowsPerTask;
+    expanded_ = take(problem.batch * tasks_per_image_ * kRowSlots * width());
+    plan_waves();
+    const int64_t most = *std::max_element(wave_scratch_.begin(), wave_scratch_.end());
+    wave_scratch_base_ = take(most);
+  }
+
+  size_t workspace() const { return arena_.used(); }
+
+  void run(Real* maps, const ParallelFor& parallel_for) const {
+    prepare();
+    for (const std::vector<Segment>& wave : waves_) {
+      const Rescaling rescaling = lay_out(wave);
+      if (rescaled()) measure(rescaling, parallel_for);
+      reduce(wave, rescaling, parallel_for);
+    }
+    resize(maps, parallel_for);
+  }
+
+ private:
+  // Expanded source rows are kept by the parity of their depth and height: a target row needs two of each at most.
+  static constexpr int64_t kRowSlots = 4;
+
+  struct Columns {
+    int64_t* lower;  // (width,)
+    int64_t* upper;
+    Real* fraction;
+  };
+
+  struct MeasuredTerm {
+    const Term* term;
+    int64_t image;
+    ChannelRescale<Real> rescale;
+    std::vector<Tile> tiles;
+    std::vector<ChannelRanges<Real>> ranges;  // One for each tile.
+  };
+  using Rescaling = std::vector<MeasuredTerm>;
+
+  Real* take(int64_t count) { return arena_.take<Real>(count); }
+  bool rescaled() const { return problem_.options.rescale != Rescale::kNone; }
+  bool channels_last() const { return problem_.options.layout == Layout::kChannelsLast; }
+  int64_t width() const { return problem_.target[2]; }
+  int64_t rows() const { return problem_.target[0] * problem_.target[1]; }
+
+  static int64_t bytes_per_position(const Term& term) {
+    return term.channels * size_of(term.gradient_type) * (term.weight_per_channel ? 1 : 2);
+  }
+
+  static std::vector<Tile> cut(size_t index, int64_t size, int64_t per_tile) {
+    std::vector<Tile> tiles;
+    for (int64_t begin = 0; begin < size; begin += per_tile) {
+      tiles.push_back({index, begin, std::min(size, begin + per_tile)});
+    }
+    return tiles;
+  }
+
+  static std::vector<Tile> measured_tiles(size_t index, const Term& term) {
+    return cut(index, positions(term.extent), std::max(kMinMeasuredPositions, kTileBytes / bytes_per_position(term)));
+  }
+
+  // One wave holds everything where terms are read once.
+  void plan_waves() {
+    int64_t bytes = 0;
+    waves_.emplace_back();
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const Group& group = groups_[g];
+      for (int64_t image = 0; image < problem_.batch; ++image) {
+        for (size_t i = 0; i < group.terms.size(); ++i) {
+          const int64_t more = bytes_per_position(problem_.terms[group.terms[i]]) * positions(group.extent);
+          if (rescaled() && bytes > 0 && bytes + more > kWaveBytes) {
+            waves_.emplace_back();
+            bytes = 0;
+          }
+          bytes += more;
+          std::vector<Segment>& wave = waves_.back();
+          if (!wave.empty() && wave.back().group == g && wave.back().image == image) {
+            wave.back().last = i + 1;
+          } else {
+            const Segment* before = wave.empty() ? nullptr : &wave.back();
+            const size_t first_range = before ? before->first_range + before->last - before->first : 0;
+            wave.push_back({g, image, i, i + 1, first_range});
+          }
+        }
+      }
+    }
+    for (const std::vector<Segment>& wave : waves_) wave_scratch_.push_back(scratch(wave));
+  }
+
+  int64_t scratch(const std::vector<Segment>& wave) const {
+    if (!rescaled()) return 0;
+    Arena arena(nullptr);
+    lay_out(wave, &arena);
+    return arena.used() / sizeof(Real);
+  }
+
+  Rescaling lay_out(const std::vector<Segment>& wave) const {
+    if (!rescaled()) return {};
+    Arena arena(wave_scratch_base_);
+    return lay_out(wave, &arena);
+  }
+
+  Rescaling lay_out(const std::vector<Segment>& wave, Arena* arena) const {
+    Rescaling rescaling;
+    for (const Segment& segment : wave) {
+      for (size_t i = segment.first; i < segment.last; ++i) {
+        const Term& term = problem_.terms[groups_[segment.group].terms[i]];
+        const auto array = [&] { return arena->take<Real>(term.channels); };
+        MeasuredTerm measured{&term, segment.image, {array(), array()}, measured_tiles(rescaling.size(), term), {}};
+        for (size_t tile = 0; tile < measured.tiles.size(); ++tile) measured.ranges.push_back({array(), array()});
+        rescaling.push_back(std::move(measured));
+      }
+    }
+    return rescaling;
+  }
+
+  void prepare() const {
+    for (size_t i = 0; i < problem_.terms.size(); ++i) {
+      const Term& term = problem_.terms[i];
+      if (!term.weight_per_channel) continue;
+      switch (term.weight_type) {
+        case DataType::kFloat16:
+          convert<Float16>(term.weight, term.channels, weights_[i]);
+          break;
+        case DataType::kBFloat16:
+          convert<BFloat16>(term.weight, term.channels, weights_[i]);
+          break;
+        case DataType::kFloat32:
+          convert<float>(term.weight, term.channels, weights_[i]);
+          break;
+        case DataType::kFloat64:
+          convert<double>(term.weight, term.channels, weights_[i]);
+          break;
+      }
+    }
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      for (int64_t x = 0; x < width(); ++x) {
+        const Sample sample = sample_axis(x, groups_[g].extent[2], width(), problem_.options.resize);
+        columns_[g].lower[x] = sample.lower;
+        columns_[g].upper[x] = sample.upper;
+        columns_[g].fraction[x] = static_cast<Real>(sample.fraction);
+      }
+    }
+  }
+
+  // Calls function(Rectified) with the compiled form that fits the term and the rectifier.
+  template <class Function>
+  void with_term(const Term& term, int64_t image, Function function) const {
+    const int64_t offset = image * term.channels * positions(term.extent);
+    with_rectifier(problem_.options.rectifier, [&](auto rectifier) {
+      with_type<Real>(term.gradient_type, [&](auto element) {
+        using Element = decltype(element);
+        const auto* gradient = static_cast<const Element*>(term.gradient) + offset;
+        if (term.weight_per_channel) {
+          const ChannelWeight<Real> weight{weights_[&term - problem_.terms.data()]};
+          function(Rectified<rectifier(), Real, Element, ChannelWeight<Real>>{gradient, weight});
+        } else {
+          const ElementWeight<Real, Element> weight{static_cast<const Element*>(term.weight) + offset};
+          function(Rectified<rectifier(), Real, Element, ElementWeight<Real, Element>>{gradient, weight});
+        }
+      });
+    });
+  }
+
+  void measure(const Rescaling& rescaling, const ParallelFor& parallel_for) const {
+    std::vector<std::pair<Tile, ChannelRanges<Real>>> tasks;
+    for (const MeasuredTerm& measured : rescaling) {
+      for (size_t i = 0; i < measured.tiles.size(); ++i) tasks.emplace_back(measured.tiles[i], measured.ranges[i]);
+    }
+    parallel_for(tasks.size(), kTileBytes, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto& [tile, ranges] = tasks[i];
+        measure_tile(rescaling[tile.index], tile, ranges);
+      }
+    });
+    parallel_for(rescaling.size(), kTileBytes / 16, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) combine(rescaling[i]);
+    });
+  }
+
+  void measure_tile(const MeasuredTerm& measured, const Tile& tile, ChannelRanges<Real> ranges) const {
+    const Term& term = *measured.term;
+    std::fill_n(ranges.min, term.channels, Range<Real>().min);
+    std::fill_n(ranges.max, term.channels, Range<Real>().max);
+    with_term(term, measured.image, [&](auto rectified) {
+      if (channels_last()) {
+        measure_channels_last(rectified, tile.begin, tile.end, term.channels, ranges);
+      } else {
+        measure_channels_first(rectified, tile.begin, tile.end, positions(term.extent), term.channels, ranges);
+      }
+    });
+  }
+
+  void combine(const MeasuredTerm& measured) const {
+    const auto& [min, factor] = measured.rescale;
+    Range<Real> sample;
+    for (int64_t c = 0; c < measured.term->channels; ++c) {
+      Range<Real> range;
+      for (const ChannelRanges<Real>& tile : measured.ranges) {
+        range.min = nan_min(range.min, tile.min[c]);
+        range.max = plain_max(range.max, tile.max[c]);
+      }
+      min[c] = range.min;
+      factor[c] = inverse_range(range, Rescale::kPerChannel);
+      sample.min = nan_min(sample.min, range.min);
+      sample.max = plain_max(sample.max, range.max);
+    }
+    if (problem_.options.rescale == Rescale::kPerSample) {
+      std::fill_n(min, measured.term->channels, sample.min);
+      std::fill_n(factor, measured.term->channels, inverse_range(sample, Rescale::kPerSample));
+    }
+  }
+
+  void reduce(const std::vector<Segment>& wave, const Rescaling& rescaling, const ParallelFor& parallel_for) const {
+    std::vector<Tile> tasks;
+    for (size_t i = 0; i < wave.size(); ++i) {
+      const Group& group = groups_[wave[i].group];
+      int64_t bytes = 0;
+      for (size_t t = wave[i].first; t < wave[i].last; ++t) bytes += bytes_per_position(problem_.terms[group.terms[t]]);
+      const auto tiles = cut(i, positions(group.extent), std::max<int64_t>(kLanes, kTileBytes / bytes));
+      tasks.insert(tasks.end(), tiles.begin(), tiles.end());
+    }
+    parallel_for(tasks.size(), kTileBytes, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) reduce_tile(wave[tasks[i].index], tasks[i], rescaling);
+    });
+  }
+
+  void reduce_tile(const Segment& segment, const Tile& tile, const Rescaling& rescaling) const {
+    const Group& group = groups_[segment.group];
+    const int64_t size = positions(group.extent);
+    Real* sums = sums_[segment.group] + segment.image * size;
+    for (size_t i = segment.first; i < segment.last; ++i) {
+      const Term& term = problem_.terms[group.terms[i]];
+      const bool mean = problem_.options.channels == Channels::kMean;
+      const Real factor = mean ? Real(1) / static_cast<Real>(term.channels) : Real(1);
+      const auto reduce = [&](const auto& value) {
+        if (channels_last()) {
+          reduce_channels_last(value, tile.begin, tile.end, term.channels, factor, i > 0, sums);
+        } else {
+          reduce_channels_first(value, tile.begin, tile.end, size, term.channels, factor, i > 0, sums);
+        }
+      };
+      with_term(term, segment.image, [&](auto rectified) {
+        if (!rescaled()) return reduce(rectified);
+        const MeasuredTerm& measured = rescaling[segment.first_range + i - segment.first];
+        reduce(Rescaled<Real, decltype(rectified)>{rectified, measured.rescale});
+      });
+    }
+  }
+
+  void resize(Real* maps, const ParallelFor& parallel_for) const {
+    const int64_t bytes = kRowsPerTask * width() * sizeof(Real) * static_cast<int64_t>(groups_.size());
+    parallel_for(problem_.batch * tasks_per_image_, bytes, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t image = task / tasks_per_image_;
+        const int64_t first = task % tasks_per_image_ * kRowsPerTask;
+        const int64_t last = std::min(rows(), first + kRowsPerTask);
+        Real* image_map = maps + image * rows() * width();
+        std::fill(image_map + first * width(), image_map + last * width(), Real(0));
+        for (size_t g = 0; g < groups_.size(); ++g) {
+          add_resized(g, image, first, last, expanded_ + task * kRowSlots * width(), image_map);
+        }
+      }
+    });
+  }
+
+  // Target rows [first, last) of one image. A source row is stretched to the target's width once, and what is left is
+  // to blend whole rows.
+  void add_resized(size_t g, int64_t image, int64_t first, int64_t last, Real* slots, Real* image_map) const {
+    const Extent& source = groups_[g].extent;
+    const Extent& target = problem_.target;
+    const Columns& columns = columns_[g];
+    const Real* sums = sums_[g] + image * positions(source);
+    int64_t held[kRowSlots] = {-1, -1, -1, -1};
+    const auto expanded = [&](int64_t depth, int64_t height) -> const Real* {
+      const int64_t slot = depth % 2 * 2 + height % 2;
+      const int64_t row = depth * source[1] + height;
+      Real* wide = slots + slot * width();
+      if (held[slot] == row) return wide;
+      held[slot] = row;
+      const Real* narrow = sums + row * source[2];
+      for (int64_t x = 0; x < width(); ++x) {
+        wide[x] = interpolate(narrow[columns.lower[x]], narrow[columns.upper[x]], columns.fraction[x]);
+      }
+      return wide;
+    };
+    for (int64_t row = first; row < last; ++row) {
+      const Sample depth = sample_axis(row / target[1], source[0], target[0], problem_.options.resize);
+      const Sample height = sample_axis(row % target[1], source[1], target[1], problem_.options.resize);
+      const Real down = static_cast<Real>(height.fraction);
+      const Real back = static_cast<Real>(depth.fraction);
+      const Real* near_top = expanded(depth.lower, height.lower);
+      const Real* near_bottom = expanded(depth.lower, height.upper);
+      Real* out = image_map + row * width();
+      if (back == 0) {
+        for (int64_t x = 0; x < width(); ++x) out[x] += interpolate(near_top[x], near_bottom[x], down);
+        continue;
+      }
+      const Real* far_top = expanded(depth.upper, height.lower);
+      const Real* far_bottom = expanded(depth.upper, height.upper);
+      for (int64_t x = 0; x < width(); ++x) {
+        out[x] += interpolate(interpolate(near_top[x], near_bottom[x], down),
+                              interpolate(far_top[x], far_bottom[x], down), back);
+      }
+    }
+  }
+
+  const Problem& problem_;
+  const std::vector<Group> groups_;
+  Arena arena_;
+  std::vector<Real*> weights_;     // For each term with a weight per channel: (channels,).
+  std::vector<Real*> sums_;        // For each group: (batch, extent).
+  std::vector<Columns> columns_;   // For each group: where target columns lie.
+  Real* expanded_;                 // (tasks of the resize, kRowSlots, width)
+  int64_t tasks_per_image_;
+  std::vector<std::vector<Segment>> waves_;
+  std::vector<int64_t> wave_scratch_;
+  Real* wave_scratch_base_;
+};
+
+}  // namespace
+
+std::vector<std::string> instruction_sets() { return {std::begin(kInstructionSets), std::end(kInstructionSets)}; }
+
+size_t saliency_cpu_workspace(const Problem& problem) {
+  return problem.map_type == DataType::kFloat64 ? Saliency<double>(problem, nullptr).workspace()
+                                                : Saliency<float>(problem, nullptr).workspace();
+}
+
+void saliency_cpu(const Problem& problem, void* maps, void* workspace, const ParallelFor& parallel_for) {
+  if (problem.map_type == DataType::kFloat64) {
+    Saliency<double>(problem, workspace).run(static_cast<double*>(maps), parallel_for);
+  } else {
+    Saliency<float>(problem, workspace).run(static_cast<float*>(maps), parallel_for);
+  }
+}
+
+}  // namespace fullgrad

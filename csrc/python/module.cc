@@ -1,0 +1,133 @@
+// The core on NumPy arrays, without TensorFlow, and the facts of the build.
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "core/saliency.h"
+
+namespace py = pybind11;
+
+namespace fullgrad {
+namespace {
+
+template <class Option>
+Option option(const char* name, const std::string& value) {
+  Option option;
+  if (!parse(value, &option)) throw py::value_error("unknown " + std::string(name) + " '" + value + "'");
+  return option;
+}
+
+DataType data_type(const py::array& array) {
+  const auto name = array.dtype().attr("name").cast<std::string>();
+  if (name == "float16") return DataType::kFloat16;
+  if (name == "bfloat16") return DataType::kBFloat16;
+  if (name == "float32") return DataType::kFloat32;
+  if (name == "float64") return DataType::kFloat64;
+  throw py::type_error("expected an array of float16, bfloat16, float32 or float64, got " + name);
+}
+
+std::vector<int64_t> shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
+
+// Runs pieces of the work on `threads` threads, whichever is free taking the next.
+ParallelFor threaded(int threads) {
+  return [threads](int64_t count, int64_t, const std::function<void(int64_t, int64_t)>& body) {
+    std::atomic<int64_t> next{0};
+    const auto work = [&] {
+      for (int64_t i = next++; i < count; i = next++) body(i, i + 1);
+    };
+    std::vector<std::thread> others;
+    for (int64_t i = 1; i < std::min<int64_t>(threads, count); ++i) others.emplace_back(work);
+    work();
+    for (std::thread& other : others) other.join();
+  };
+}
+
+py::array saliency_map(const std::vector<py::array>& gradients, const std::vector<py::array>& weights,
+                       const std::vector<int64_t>& size, const std::string& rectifier, const std::string& rescale,
+                       const std::string& channels, const std::string& resize, const std::string& layout,
+                       int threads) {
+  if (gradients.size() != weights.size()) {
+    throw py::value_error("expected one weight for each gradient, got " + std::to_string(gradients.size()) +
+                          " gradients and " + std::to_string(weights.size()) + " weights");
+  }
+  if (size.empty() || size.size() > kMaxSpatialRank) {
+    throw py::value_error("expected a size of 1 to 3 spatial dimensions, got " + std::to_string(size.size()));
+  }
+  if (threads < 1) throw py::value_error("expected at least one thread, got " + std::to_string(threads));
+
+  Problem problem;
+  std::copy(size.begin(), size.end(), problem.target.end() - size.size());
+  problem.options = {option<Rectifier>("rectifier", rectifier), option<Rescale>("rescale", rescale),
+                     option<Channels>("channels", channels), option<Resize>("resize", resize),
+                     option<Layout>("layout", layout)};
+  std::vector<py::array> contiguous;  // Keeps alive what the terms point to.
+  const auto keep = [&](const py::array& array) {
+    contiguous.push_back(py::array::ensure(array, py::array::c_style));
+    return contiguous.back().data();
+  };
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    const std::string name = "term " + std::to_string(i) + ": ";
+    Term term;
+    const std::string error = set_shape(&term, shape_of(gradients[i]), shape_of(weights[i]),
+                                        static_cast<int>(size.size()), problem.options.layout);
+    if (!error.empty()) throw py::value_error(name + error);
+    if (i == 0) problem.batch = gradients[i].shape(0);
+    if (gradients[i].shape(0) != problem.batch) {
+      throw py::value_error(name + "expected the batch of term 0, " + std::to_string(problem.batch) + ", got " +
+                            std::to_string(gradients[i].shape(0)));
+    }
+    term.gradient_type = data_type(gradients[i]);
+    term.weight_type = data_type(weights[i]);
+    if (term.gradient_type == DataType::kFloat64) problem.map_type = DataType::kFloat64;
+    term.gradient = keep(gradients[i]);
+    term.weight = keep(weights[i]);
+    problem.terms.push_back(term);
+  }
+  const std::string error = find_error(problem);
+  if (!error.empty()) throw py::value_error(error);
+
+  std::vector<py::ssize_t> shape = {problem.batch};
+  shape.insert(shape.end(), size.begin(), size.end());
+  const bool wide = problem.map_type == DataType::kFloat64;
+  py::array maps(wide ? py::dtype::of<double>() : py::dtype::of<float>(), shape);
+  if (maps.size() == 0) return maps;
+
+  constexpr size_t kAlignment = 64;
+  size_t space = saliency_cpu_workspace(problem) + kAlignment;
+  const auto memory = std::make_unique<char[]>(space);
+  void* workspace = memory.get();
+  std::align(kAlignment, space - kAlignment, workspace, space);
+  void* out = maps.mutable_data();
+  const py::gil_scoped_release release;
+  saliency_cpu(problem, out, workspace, threaded(threads));
+  return maps;
+}
+
+py::dict build_info() {
+  py::dict info;
+  info["tensorflow_version"] = FULLGRAD_TENSORFLOW_VERSION;
+  info["cuda_version"] = FULLGRAD_CUDA_VERSION[0] ? py::object(py::str(FULLGRAD_CUDA_VERSION)) : py::none();
+  info["cuda_architectures"] = FULLGRAD_CUDA_ARCHITECTURES;
+  info["compiler"] = FULLGRAD_COMPILER;
+  info["instruction_sets"] = instruction_sets();
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, module) {
+  module.doc() = "The native core on NumPy arrays, and the facts of its build.";
+  module.def("build_info", &build_info, "What this library was built for.");
+  module.def("saliency_map", &saliency_map, py::arg("gradients"), py::arg("weights"), py::arg("size"), py::kw_only(),
+             py::arg("rectifier") = "absolute", py::arg("rescale") = "none", py::arg("channels") = "mean",
+             py::arg("resize") = "half_pixel", py::arg("layout") = "channels_last", py::arg("threads") = 1,
+             "The maps, (batch, size), of a list of gradients and a list of weights; see keras_fullgrad.ops.");
+}
+
+}  // namespace fullgrad

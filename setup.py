@@ -1,0 +1,55 @@
+"""Builds csrc/ with CMake against the TensorFlow that the package is installed beside."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+TENSORFLOW_VERSIONS = ">=2.18,<2.22"
+
+
+def tensorflow_installed():
+    # -I looks past the path of an isolated build, into the environment that is installed into.
+    check = "import importlib.util as u, sys; sys.exit(u.find_spec('tensorflow') is None)"
+    return subprocess.run([sys.executable, "-I", "-c", check], check=False).returncode == 0
+
+
+class CMakeBuild(build_ext):
+    def run(self):
+        source = Path(__file__).parent.resolve()
+        build = Path(self.build_temp).resolve()
+        package = self.editable_mode and source / "python" or Path(self.build_lib).resolve()
+        ninja = subprocess.run(
+            [sys.executable, "-c", "import ninja; print(ninja.BIN_DIR)"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        cmake = [sys.executable, "-m", "cmake"]
+        configure = [
+            *(*cmake, "-S", source, "-B", build, "-G", "Ninja"),
+            f"-DPython_EXECUTABLE={sys.executable}",
+            f"-DCMAKE_INSTALL_PREFIX={package}",
+            # Without it a cache keeps the path of an isolated build's ninja, deleted since.
+            f"-DCMAKE_MAKE_PROGRAM={Path(ninja) / 'ninja'}",
+            *os.environ.get("CMAKE_ARGS", "").split(),
+        ]
+        subprocess.run(configure, check=True)
+        subprocess.run([*cmake, "--build", build, "--target", "install"], check=True)
+
+
+setup(
+    # CMake places the libraries by itself; the extension tells setuptools that the wheel is not pure Python.
+    ext_modules=[Extension("keras_fullgrad._native", [])],
+    cmdclass={"build_ext": CMakeBuild},
+    setup_requires=[] if tensorflow_installed() else [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
+    extras_require={
+        "cpu": [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
+        "cuda": [f"tensorflow[and-cuda]{TENSORFLOW_VERSIONS}"],
+        "test": ["hypothesis", "ml_dtypes", "pytest>=8", "scikit-learn"],
+        "dev": ["clang-format", "mypy", "ruff"],
+    },
+)
