@@ -1,0 +1,37 @@
+"""FullGrad saliency maps for Keras 3, through a fused native TensorFlow op.
+
+Example:
+    >>> import keras, numpy as np
+    >>> import keras_fullgrad as ke
+    >>> model = keras.applications.MobileNetV2((64, 64, 3), weights=None, classes=10)
+    >>> logits, maps = ke.full_gradients(model, np.random.rand(2, 64, 64, 3), verbose=0)
+    >>> maps.shape
+    (2, 64, 64, 1)
+"""
+
+from importlib.metadata import version
+
+import keras
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "keras_fullgrad expected Keras on its TensorFlow backend, got "
+        f"'{keras.backend.backend()}': set KERAS_BACKEND=tensorflow before keras is imported"
+    )
+
+from keras_fullgrad import filters, inspection, methods, ops, reference, utils
+from keras_fullgrad.explaining import explain, full_gradients, gradients
+
+__version__ = version("keras-fullgrad")
+
+__all__ = [
+    "explain",
+    "filters",
+    "full_gradients",
+    "gradients",
+    "inspection",
+    "methods",
+    "ops",
+    "reference",
+    "utils",
+]

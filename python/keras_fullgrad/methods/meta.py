@@ -1,0 +1,142 @@
+"""Methods made from a method: averages over noise and over views of the image."""
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Method = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+
+
+def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int = 0) -> Method:
+    r"""Averages a method over noisy inputs (SmoothGrad, Smilkov et al. 2017, arXiv:1706.03825).
+
+    .. math:: M(x) = \frac{1}{n} \sum_{i=0}^{n-1} m(x + \sigma \epsilon_i), \quad \epsilon_0 = 0
+
+    The class explained is that of the clean image. All images of a batch get the same noise, so that
+    a map does not depend on the batch that its image came in.
+
+    Args:
+        method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.
+        repetitions: How many maps are averaged, the clean one among them; one is held at a time.
+        noise: The noise's standard deviation, in the units of the inputs.
+        seed: The noise's seed.
+
+    Returns:
+        A method of the same signature. Its logits are averages too, or those of the clean image
+        where it explains the top class.
+
+    Raises:
+        ValueError: If ``repetitions`` is less than 1.
+
+    Example:
+        >>> from keras_fullgrad.methods.gradient import gradients
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> smooth(gradients, repetitions=3)(model, tf.ones([1, 8, 8, 3]))[1].shape
+        TensorShape([1, 8, 8, 1])
+    """
+    if repetitions < 1:
+        raise ValueError(f"expected at least 1 repetition, got {repetitions}")
+
+    @functools.wraps(method)
+    def apply(
+        model: keras.Model, inputs: tf.Tensor, indices: tf.Tensor | None = None, **params: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        clean_logits, maps = method(model, inputs, indices, **params)
+        classes, logits = _explained(clean_logits, indices)
+
+        def repeat(
+            step: tf.Tensor, logits: tf.Tensor, maps: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            draw = tf.random.stateless_normal(
+                tf.shape(inputs)[1:], [seed, step], stddev=noise, dtype=inputs.dtype
+            )
+            more_logits, more_maps = method(model, inputs + draw, classes, **params)
+            return step + 1, logits + more_logits, maps + more_maps
+
+        _, logits, maps = tf.while_loop(
+            lambda step, *_: step < repetitions, repeat, (tf.constant(1), logits, maps)
+        )
+        logits = clean_logits if indices is None else logits / repetitions
+        return logits, maps / repetitions
+
+    apply.__name__ = f"{method.__name__}_smooth"
+    return apply
+
+
+def tta(
+    method: Method,
+    scales: Sequence[float] = (0.5, 1.5, 2.0),
+    hflip: bool = True,
+    resize_method: str = "bilinear",
+) -> Method:
+    """Averages a method over scaled and mirrored views of the images: test-time augmentation.
+
+    Args:
+        method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.
+        scales: Sizes of further views, relative to the images; the model must take them.
+        hflip: Whether each view is explained mirrored too.
+        resize_method: How views and maps are resized, as in `tf.image.resize`.
+
+    Returns:
+        A method of the same signature, for batches of images with channels last.
+
+    Raises:
+        ValueError: If a scale is not positive.
+
+    Example:
+        >>> from keras_fullgrad.methods.gradient import gradients
+        >>> model = keras.Sequential([keras.Input([None, None, 3]), keras.layers.Conv2D(2, 3),
+        ...                           keras.layers.GlobalAveragePooling2D()])
+        >>> tta(gradients, scales=[2.0])(model, tf.ones([1, 8, 8, 3]))[1].shape
+        TensorShape([1, 8, 8, 1])
+    """
+    if any(scale <= 0 for scale in scales):
+        raise ValueError(f"expected positive scales, got {list(scales)}")
+
+    @functools.wraps(method)
+    def apply(
+        model: keras.Model, inputs: tf.Tensor, indices: tf.Tensor | None = None, **params: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if inputs.shape.rank != 4:
+            raise ValueError(f"expected a batch of images, (batch, height, width, channels), got {inputs.shape}")
+        size = tf.shape(inputs)[1:3]
+        views = itertools.product((1.0, *scales), (False, True) if hflip else (False,))
+
+        def explain_view(
+            scale: float, mirrored: bool, classes: tf.Tensor | None
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            view = inputs
+            if scale != 1:
+                scaled = tf.cast(scale * tf.cast(size, tf.float32), tf.int32)
+                view = tf.cast(tf.image.resize(view, scaled, resize_method), inputs.dtype)
+            logits, maps = method(model, tf.reverse(view, [2]) if mirrored else view, classes, **params)
+            if mirrored:
+                maps = tf.reverse(maps, [2])
+            if scale != 1:
+                maps = tf.cast(tf.image.resize(maps, size, resize_method), maps.dtype)
+            return logits, maps
+
+        clean_logits, maps = explain_view(*next(views), indices)
+        classes, logits = _explained(clean_logits, indices)
+        count = 1
+        for scale, mirrored in views:
+            # One view after the other, so that the activations of one are held at a time.
+            with tf.control_dependencies([maps]):
+                more_logits, more_maps = explain_view(scale, mirrored, classes)
+            logits, maps, count = logits + more_logits, maps + more_maps, count + 1
+        return (clean_logits if indices is None else logits / count), maps / count
+
+    apply.__name__ = f"{method.__name__}_tta"
+    return apply
+
+
+def _explained(logits: tf.Tensor, indices: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    """The classes explained, and their logits: the top class of the clean image unless given."""
+    if indices is not None:
+        return indices, logits
+    classes = tf.argmax(logits, axis=-1)[:, tf.newaxis]
+    return classes, tf.gather(logits, classes, axis=-1, batch_dims=-1)

@@ -1,0 +1,141 @@
+"""The fused op: which library runs it, and its Python face."""
+
+import functools
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import tensorflow as tf
+
+from keras_fullgrad import filters, reference
+
+BACKENDS = ("auto", "native", "tensorflow")
+_LIBRARY = Path(__file__).with_name("_ops.so")
+_REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
+
+
+@functools.cache
+def _load() -> tuple[ModuleType | None, str]:
+    """The op library, or None and the reason why there is none."""
+    try:
+        from keras_fullgrad import _native
+    except ImportError as error:
+        return None, f"the native library is missing ({error}); {_REBUILD}"
+    built = _native.build_info()["tensorflow_version"]
+    if built.split(".")[:2] != tf.__version__.split(".")[:2]:
+        return None, f"the native library was built for TensorFlow {built}, and this is {tf.__version__}; {_REBUILD}"
+    try:
+        return tf.load_op_library(str(_LIBRARY)), ""
+    except (tf.errors.NotFoundError, RuntimeError) as error:
+        return None, f"the native library does not load ({error}); {_REBUILD}"
+
+
+def native_available() -> bool:
+    """Tells whether the native op is there and fits this TensorFlow.
+
+    Returns:
+        True where ``backend="native"`` works.
+
+    Example:
+        >>> native_available()
+        True
+    """
+    return _load()[0] is not None
+
+
+def saliency_map(
+    gradients: Sequence[tf.Tensor],
+    weights: Sequence[tf.Tensor],
+    size: tf.Tensor | Sequence[int],
+    *,
+    psi: filters.Filter = filters.absolute_normalize,
+    channels: str = "mean",
+    resize: str = "half_pixel",
+    layout: str = "channels_last",
+    backend: str = "auto",
+) -> tf.Tensor:
+    """Sums weighted gradients into maps: ``sum over terms of resize(reduce(psi(weight * gradient)))``.
+
+    Args:
+        gradients: One tensor for each term, (batch, space, channels) for ``channels_last``,
+            (batch, channels, space) for ``channels_first``; 1 to 3 spatial dimensions; float16,
+            bfloat16, float32 or float64.
+        weights: One tensor for each term: (channels,), or of the gradient's shape.
+        size: The spatial size of the maps.
+        psi: The filter of each term. Those in :data:`keras_fullgrad.filters.NATIVE` run natively,
+            any other callable, called with the term and its spatial axes, in TensorFlow.
+        channels: ``mean`` or ``sum``.
+        resize: ``half_pixel`` or ``aligned_corners``.
+        layout: ``channels_last`` or ``channels_first``.
+        backend: ``native``, ``tensorflow``, or ``auto``: native where it can be.
+
+    Returns:
+        The maps, (batch, size), in float64 where a gradient is, in float32 elsewhere.
+
+    Raises:
+        ValueError: If an option is unknown, the lists are empty or of different lengths, or
+            ``backend="native"`` cannot run ``psi``.
+        RuntimeError: If ``backend="native"`` and there is no native library.
+        tf.errors.InvalidArgumentError: If a shape does not fit; the message names the term.
+
+    Example:
+        >>> saliency_map([tf.ones([2, 4, 4, 3])], [tf.ones([3])], [8, 8], psi=filters.absolute).shape
+        TensorShape([2, 8, 8])
+    """
+    _check_option("backend", backend, BACKENDS)
+    _check_option("channels", channels, ("mean", "sum"))
+    _check_option("resize", resize, ("half_pixel", "aligned_corners"))
+    _check_option("layout", layout, ("channels_last", "channels_first"))
+    if not gradients or len(gradients) != len(weights):
+        raise ValueError(
+            "expected at least one gradient and as many weights, "
+            f"got {len(gradients)} gradients and {len(weights)} weights"
+        )
+    psi = filters.ALIASES.get(psi, psi)
+    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+    weights = [tf.convert_to_tensor(weight) for weight in weights]
+    options = {"channels": channels, "resize": resize, "layout": layout}
+    if not _runs_natively(psi, backend):
+        return reference.saliency_map(gradients, weights, size, psi=psi, **options)
+
+    rectifier, rescale = filters.NATIVE[psi]
+    wide = any(gradient.dtype == tf.float64 for gradient in gradients)
+    if wide:
+        gradients = [g if g.dtype == tf.float32 else tf.cast(g, tf.float64) for g in gradients]
+    weights = [
+        weight if weight.shape.rank == 1 else tf.cast(weight, gradient.dtype)
+        for gradient, weight in zip(gradients, weights, strict=True)
+    ]
+    return _load()[0].keras_fullgrad_saliency_map(
+        gradients=gradients,
+        weights=weights,
+        size=tf.cast(size, tf.int32),
+        map_type=tf.float64 if wide else tf.float32,
+        rectifier=rectifier,
+        rescale=rescale,
+        **options,
+    )
+
+
+def _check_option(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
+
+
+def _runs_natively(psi: filters.Filter, backend: str) -> bool:
+    known = psi in filters.NATIVE
+    library, reason = _load()
+    if backend == "native":
+        if library is None:
+            raise RuntimeError(f"backend='native' needs the native library: {reason}")
+        if not known:
+            raise ValueError(
+                "expected psi to be a filter of keras_fullgrad.filters for backend='native', "
+                f"got {psi!r}; backend='auto' runs it in TensorFlow"
+            )
+    return backend != "tensorflow" and known and library is not None
+
+
+if not native_available():
+    warnings.warn(f"keras_fullgrad runs in plain TensorFlow: {_load()[1]}", stacklevel=2)
