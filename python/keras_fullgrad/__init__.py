@@ -24,6 +24,8 @@ from keras_fullgrad.explaining import explain, full_gradients, gradients
 
 __version__ = version("keras-fullgrad")
 
+ops.warn_without_native()
+
 __all__ = [
     "explain",
     "filters",

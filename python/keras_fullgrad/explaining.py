@@ -1,5 +1,6 @@
 """Runs a method over data of any size, batch by batch, and returns NumPy arrays."""
 
+import functools
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -86,6 +87,7 @@ def explain(
     for index, (inputs, classes) in enumerate(data.batches):
         progress.on_predict_batch_begin(index)
         inputs = tf.cast(tf.convert_to_tensor(inputs), dtype)
+        _check_shape(model, inputs)
         _build(model, inputs)
         _check_classes(model, classes)
         step, tensors = _step(model, method, inputs, classes, postprocessing, resizing, method_params)
@@ -167,6 +169,18 @@ def _build(model: keras.Model, inputs: tf.Tensor) -> None:
         inner(inputs[:1], training=False)
 
 
+def _check_shape(model: keras.Model, inputs: tf.Tensor) -> None:
+    symbolic = getattr(model, "inputs", None)
+    if not symbolic:
+        return
+    expected = symbolic[0].shape
+    channel_axis = 1 if inspection.data_layout(model) == "channels_first" else -1
+    if len(expected) != inputs.shape.rank or expected[channel_axis] not in (None, inputs.shape[channel_axis]):
+        raise ValueError(
+            f"expected inputs of shape {expected}, of any size where the model takes any, got {tuple(inputs.shape)}"
+        )
+
+
 def _check_classes(model: keras.Model, classes: np.ndarray | None) -> None:
     known = inspection.count_classes(model)
     if classes is not None and known is not None and classes.max() >= known:
@@ -202,7 +216,7 @@ def _step(
 
     reference_to_model = weakref.ref(model)  # What is kept for a model must not keep the model.
 
-    @tf.function
+    @functools.partial(tf.function, autograph=False)  # As Keras's own predict.
     def step(inputs: tf.Tensor, *flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         indices = flat[0] if batched == 2 else None
         given = tf.nest.pack_sequence_as(arrays, flat[batched - 1 :])

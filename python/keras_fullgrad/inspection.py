@@ -75,6 +75,23 @@ def flatten_layers(model: keras.Model) -> list[keras.Layer]:
     return list(found.values())
 
 
+def data_layout(model: keras.Model) -> str:
+    """Tells where a model's layers expect channels.
+
+    Args:
+        model: The model, searched at every depth.
+
+    Returns:
+        ``channels_first`` where a layer says so, ``channels_last`` elsewhere.
+
+    Example:
+        >>> data_layout(keras.Sequential([keras.layers.MaxPooling2D(data_format="channels_first")]))
+        'channels_first'
+    """
+    formats = {getattr(layer, "data_format", None) for layer in flatten_layers(model)}
+    return "channels_first" if "channels_first" in formats else "channels_last"
+
+
 def get_nested_layer(model: keras.Model, name: str | Sequence[str]) -> keras.Layer:
     """Retrieves a layer by its name, or by the names on the way to it.
 
@@ -360,7 +377,11 @@ class ExposedModel(keras.Model):
             ValueError: If the model never called a layer that was to be exposed.
         """
         applications: list[interception.Application] = []
-        with interception.listening(flatten_layers(self.model), applications.append):
+        layers = flatten_layers(self.model)
+        with (
+            interception.listening(layers, applications.append),
+            interception.any_size([self.model, *layers]),
+        ):
             outputs = self.model(inputs, training=training)
 
         found = []

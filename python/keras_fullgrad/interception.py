@@ -86,6 +86,33 @@ def listening(
 
 
 @contextlib.contextmanager
+def any_size(models: Sequence[keras.Layer]) -> Iterator[None]:
+    """Lets functional models take inputs of another size than they were built for.
+
+    Keras compares an input with the whole shape of a model's symbolic input, although most nets of
+    convolutions take any size. What a layer really needs, it still checks.
+
+    Args:
+        models: Models and layers; only functional models are concerned.
+
+    Yields:
+        Nothing; the check is off until the context is left.
+
+    Example:
+        >>> image = keras.Input([8, 8, 3])
+        >>> model = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
+        >>> with any_size([model]):
+        ...     model(tf.ones([1, 5, 5, 3])).shape
+        TensorShape([1, 3, 3, 2])
+    """
+    with _LOCK, contextlib.ExitStack() as patches:
+        for model in models:
+            if isinstance(getattr(type(model), "input_spec", None), property):
+                patches.enter_context(_attribute(model, "_manual_input_spec", None))
+        yield
+
+
+@contextlib.contextmanager
 def _preactivations(layer: keras.Layer) -> Iterator[list[tf.Tensor]]:
     """Collects what the layer hands to its activation."""
     collected: list[tf.Tensor] = []

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_fullgrad import filters, reference
 
 BACKENDS = ("auto", "native", "tensorflow")
-_LIBRARY = Path(__file__).with_name("_ops.so")
+_LIBRARY = Path(__file__).with_name("libkeras_fullgrad_ops.so")
 _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
 
 
@@ -137,5 +137,12 @@ def _runs_natively(psi: filters.Filter, backend: str) -> bool:
     return backend != "tensorflow" and known and library is not None
 
 
-if not native_available():
-    warnings.warn(f"keras_fullgrad runs in plain TensorFlow: {_load()[1]}", stacklevel=2)
+def warn_without_native() -> None:
+    """Warns, with what to run, where the native library is missing or does not fit.
+
+    Example:
+        >>> warn_without_native()
+    """
+    library, reason = _load()
+    if library is None:
+        warnings.warn(f"keras_fullgrad runs in plain TensorFlow: {reason}", stacklevel=3)

@@ -162,8 +162,7 @@ def _layout(model: keras.Model, inputs: tf.Tensor, spatial_axis: Sequence[int] |
     if not inputs.dtype.is_floating:
         raise ValueError(f"expected inputs of a floating type, got {inputs.dtype.name}")
     if spatial_axis is None:
-        formats = {getattr(layer, "data_format", None) for layer in inspection.flatten_layers(model)}
-        return "channels_first" if "channels_first" in formats else "channels_last"
+        return inspection.data_layout(model)
     axes = sorted(axis % rank for axis in spatial_axis)
     layouts = {
         tuple(range(1, rank - 1)): "channels_last",
