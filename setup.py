@@ -21,7 +21,7 @@ class CMakeBuild(build_ext):
     def run(self):
         source = Path(__file__).parent.resolve()
         build = Path(self.build_temp).resolve()
-        package = self.editable_mode and source / "python" or Path(self.build_lib).resolve()
+        package = (self.editable_mode and source / "python") or Path(self.build_lib).resolve()
         ninja = subprocess.run(
             [sys.executable, "-c", "import ninja; print(ninja.BIN_DIR)"],
             check=True,

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from fixtures import models
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -98,6 +98,4 @@ MODES = [
 
 def in_mode(gradients, weights, size, mode):
     names = {"rescale": "rescale_mode", "resize": "resize_mode"}
-    return saliency_map(
-        gradients, weights, size, **{names.get(k, k): value for k, value in mode.items()}
-    )
+    return saliency_map(gradients, weights, size, **{names.get(k, k): value for k, value in mode.items()})

@@ -2,11 +2,11 @@
 
 import ml_dtypes
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 from keras_fullgrad import _native
 
 DTYPES = [np.float16, ml_dtypes.bfloat16, np.float32, np.float64]
@@ -96,9 +96,7 @@ def test_an_image_does_not_depend_on_its_batch():
     rng = np.random.default_rng(3)
     gradients, weights = draw_terms(rng, [(9, 8), (4, 4)], np.float32, "channels_last", 5)
     alone = [
-        _native.saliency_map(
-            [g[i : i + 1] for g in gradients], [weights[0][i : i + 1], *weights[1:]], (9, 8)
-        )
+        _native.saliency_map([g[i : i + 1] for g in gradients], [weights[0][i : i + 1], *weights[1:]], (9, 8))
         for i in range(5)
     ]
     together = _native.saliency_map(gradients, weights, (9, 8))
@@ -152,9 +150,7 @@ def test_constant_and_zero_terms_are_finite(rescale):
 @pytest.mark.parametrize("channels", [3, 37])
 def test_nan_and_infinity_pass_through(mode, value, channels):
     rng = np.random.default_rng(6)
-    gradients, weights = draw_terms(
-        rng, [(6, 5), (6, 5), (3, 3)], np.float32, mode["layout"], 2, [channels]
-    )
+    gradients, weights = draw_terms(rng, [(6, 5), (6, 5), (3, 3)], np.float32, mode["layout"], 2, [channels])
     gradients[1][1, 1, 2, 1] = value
     maps = _native.saliency_map(gradients, weights, (12, 7), **mode)
     expected = oracle.in_mode(gradients, weights, (12, 7), mode)
@@ -164,9 +160,7 @@ def test_nan_and_infinity_pass_through(mode, value, channels):
 def test_float16_keeps_subnormals_infinity_and_nan():
     every = np.arange(2**16, dtype=np.uint16).view(np.float16)
     gradient = every.reshape(1, -1, 1)
-    maps = _native.saliency_map(
-        [gradient], [np.ones(1, np.float32)], [2**16], rectifier="identity"
-    )
+    maps = _native.saliency_map([gradient], [np.ones(1, np.float32)], [2**16], rectifier="identity")
     np.testing.assert_array_equal(maps[0], every.astype(np.float32))
 
 
@@ -196,17 +190,59 @@ W = np.ones(3, np.float32)
     ("gradients", "weights", "size", "options", "error", "message"),
     [
         ([], [], (4, 4), {}, ValueError, "at least one term, got none"),
-        ([G], [W, W], (4, 4), {}, ValueError, "one weight for each gradient, got 1 gradients and 2"),
+        (
+            [G],
+            [W, W],
+            (4, 4),
+            {},
+            ValueError,
+            "one weight for each gradient, got 1 gradients and 2",
+        ),
         ([G], [W], (), {}, ValueError, "size of 1 to 3 spatial dimensions, got 0"),
         ([G], [W], (1, 2, 3, 4), {}, ValueError, "size of 1 to 3 spatial dimensions, got 4"),
         ([G], [W], (0, 4), {}, ValueError, r"at least 1 along each axis, got \(1, 0, 4\)"),
-        ([G, G[0]], [W, W], (4, 4), {}, ValueError, r"term 1: expected a gradient of rank 4.*\(4, 4, 3\)"),
-        ([G, G[:1]], [W, W], (4, 4), {}, ValueError, "term 1: expected the batch of term 0, 2, got 1"),
-        ([G], [W[:2]], (4, 4), {}, ValueError, r"term 0: expected a weight of shape \(3\).*got \(2\)"),
-        ([G], [G[:1]], (4, 4), {}, ValueError, r"of the gradient's shape \(2, 4, 4, 3\), got \(1, 4, 4, 3\)"),
+        (
+            [G, G[0]],
+            [W, W],
+            (4, 4),
+            {},
+            ValueError,
+            r"term 1: expected a gradient of rank 4.*\(4, 4, 3\)",
+        ),
+        (
+            [G, G[:1]],
+            [W, W],
+            (4, 4),
+            {},
+            ValueError,
+            "term 1: expected the batch of term 0, 2, got 1",
+        ),
+        (
+            [G],
+            [W[:2]],
+            (4, 4),
+            {},
+            ValueError,
+            r"term 0: expected a weight of shape \(3\).*got \(2\)",
+        ),
+        (
+            [G],
+            [G[:1]],
+            (4, 4),
+            {},
+            ValueError,
+            r"of the gradient's shape \(2, 4, 4, 3\), got \(1, 4, 4, 3\)",
+        ),
         ([G[:, :0]], [W], (4, 4), {}, ValueError, "at least one position and one channel"),
         ([G], [G.astype(np.float64)], (4, 4), {}, ValueError, "weight of the gradient's type"),
-        ([G.astype(int)], [W], (4, 4), {}, TypeError, "float16, bfloat16, float32 or float64, got int64"),
+        (
+            [G.astype(int)],
+            [W],
+            (4, 4),
+            {},
+            TypeError,
+            "float16, bfloat16, float32 or float64, got int64",
+        ),
         ([G], [W], (4, 4), {"rectifier": "relu"}, ValueError, "unknown rectifier 'relu'"),
         ([G], [W], (4, 4), {"rescale": "max"}, ValueError, "unknown rescale 'max'"),
         ([G], [W], (4, 4), {"channels": "max"}, ValueError, "unknown channels 'max'"),
@@ -223,9 +259,7 @@ W = np.ones(3, np.float32)
         ),
     ],
 )
-def test_errors_say_what_was_expected_and_what_came(
-    gradients, weights, size, options, error, message
-):
+def test_errors_say_what_was_expected_and_what_came(gradients, weights, size, options, error, message):
     with pytest.raises(error, match=message):
         _native.saliency_map(gradients, weights, size, **options)
 

@@ -1,7 +1,7 @@
 """Every public function has a docstring in the house style, and its example runs."""
 
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 
@@ -12,11 +12,10 @@ import tensorflow as tf
 
 import keras_fullgrad as ke
 
-LEFT_OUT = {"keras_fullgrad._native", "keras_fullgrad.demo.train"}  # Compiled; a script.
 MODULES = [
     name
     for _, name, _ in pkgutil.walk_packages(ke.__path__, "keras_fullgrad.")
-    if name not in LEFT_OUT
+    if importlib.util.find_spec(name).origin.endswith(".py")  # Not the compiled libraries.
 ]
 
 

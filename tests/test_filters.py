@@ -1,10 +1,10 @@
 """Filters against NumPy, and the words that the native op has for them."""
 
 import numpy as np
-import oracle
 import pytest
 import tensorflow as tf
 
+import oracle
 from keras_fullgrad import filters
 
 

@@ -40,7 +40,11 @@ def functional():
 
 def nested():
     return keras.Sequential(
-        [keras.Input([8, 8, 3]), keras.Sequential(body(), name="body"), layers.Dense(3, name="head")]
+        [
+            keras.Input([8, 8, 3]),
+            keras.Sequential(body(), name="body"),
+            layers.Dense(3, name="head"),
+        ]
     )
 
 
@@ -196,9 +200,7 @@ def test_batch_norm_bias_is_what_it_adds(scale, center):
     norm.build([None, 4])
     rng = np.random.default_rng(5)
     norm.set_weights([rng.uniform(0.5, 2, w.shape) for w in norm.get_weights()])
-    np.testing.assert_allclose(
-        inspection.biases([norm])[0], norm(np.zeros([1, 4]))[0], rtol=1e-5
-    )
+    np.testing.assert_allclose(inspection.biases([norm])[0], norm(np.zeros([1, 4]))[0], rtol=1e-5)
 
 
 def test_layer_and_group_norm_add_their_beta():
@@ -206,7 +208,10 @@ def test_layer_and_group_norm_add_their_beta():
         norm.build([None, 3, 3, 4])
         norm.beta.assign([1, 2, 3, 4])
         np.testing.assert_array_equal(inspection.biases([norm])[0], [1, 2, 3, 4])
-    for norm in (layers.LayerNormalization(center=False), layers.LayerNormalization(center=False, scale=False)):
+    for norm in (
+        layers.LayerNormalization(center=False),
+        layers.LayerNormalization(center=False, scale=False),
+    ):
         norm.build([None, 3, 3, 4])
         assert not np.any(inspection.biases([norm])[0])
 
@@ -238,10 +243,16 @@ def test_gather_units():
         (lambda m: inspection.expose(m, [{"name": "c", "link": "middle"}]), "got 'middle'"),
         (lambda m: inspection.expose(m, outputs=["head", "c"]), "one endpoint as outputs, got 2"),
         (lambda m: inspection.expose(inspection.expose(m)), "not exposed yet"),
-        (lambda m: inspection.biases([m.get_layer("pool")]), "expected layer 'pool' to have a bias"),
+        (
+            lambda m: inspection.biases([m.get_layer("pool")]),
+            "expected layer 'pool' to have a bias",
+        ),
         (lambda m: inspection.biases([layers.Dense(2)]), "to be built"),
         (lambda m: inspection.expose(keras.Sequential([layers.Dense(2)])), "to be built"),
-        (lambda m: inspection.expose(m, [], layers.Dense(2, name="z"))(np.zeros([1, 8, 8, 3])), "to call 'z'"),
+        (
+            lambda m: inspection.expose(m, [], layers.Dense(2, name="z"))(np.zeros([1, 8, 8, 3])),
+            "to call layer 'z' often enough for node -1, it did 0 times",
+        ),
         (
             lambda m: inspection.expose(keras.Model(m.inputs, [m.output, m.layers[1].output]))(
                 np.zeros([1, 8, 8, 3])

@@ -24,8 +24,8 @@ def test_smooth_is_the_mean_over_noisy_inputs(small_net, images):
     for step in range(4):
         draw = tf.random.stateless_normal(x.shape[1:], [7, step], stddev=0.3) if step else 0.0
         expected.append(gradient.full_gradients(small_net, x + draw, y))
-    np.testing.assert_allclose(logits, np.mean([l for l, _ in expected], 0), rtol=1e-5)
-    np.testing.assert_allclose(maps, np.mean([m for _, m in expected], 0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(logits, np.mean([one for one, _ in expected], 0), rtol=1e-5)
+    np.testing.assert_allclose(maps, np.mean([one for _, one in expected], 0), rtol=1e-4, atol=1e-6)
 
 
 def test_smooth_explains_the_top_class_of_the_clean_image(small_net, images):
@@ -75,8 +75,8 @@ def test_tta_is_the_mean_over_views(any_size_net, hflip, scales):
             view_logits, view_maps = gradient.full_gradients(any_size_net, view, y)
             view_maps = tf.image.flip_left_right(view_maps) if flip else view_maps
             expected.append((view_logits, tf.image.resize(view_maps, [12, 10])))
-    np.testing.assert_allclose(logits, np.mean([l for l, _ in expected], 0), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(maps, np.mean([m for _, m in expected], 0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits, np.mean([one for one, _ in expected], 0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(maps, np.mean([one for _, one in expected], 0), rtol=1e-4, atol=1e-5)
 
 
 def test_tta_of_the_top_class(any_size_net, images):

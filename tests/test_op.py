@@ -4,12 +4,12 @@ import subprocess
 import sys
 
 import numpy as np
-import oracle
 import pytest
 import tensorflow as tf
-from test_core import assert_close, draw_terms
 
+import oracle
 from keras_fullgrad import filters, ops, reference
+from test_core import assert_close, draw_terms
 
 PSI = {names: psi for psi, names in filters.NATIVE.items()}
 
@@ -41,9 +41,7 @@ def test_every_mode(mode, backend):
 def test_every_dtype(dtype, backend, rescale):
     rng = np.random.default_rng(1)
     mode = oracle.MODES[0] | {"rescale": rescale}
-    gradients, weights = draw_terms(
-        rng, [(6, 5), (3, 3)], dtype.as_numpy_dtype, mode["layout"]
-    )
+    gradients, weights = draw_terms(rng, [(6, 5), (3, 3)], dtype.as_numpy_dtype, mode["layout"])
     maps = run(gradients, weights, (8, 9), mode, backend)
     assert maps.dtype == (tf.float64 if dtype == tf.float64 else tf.float32)
     assert_close(
@@ -88,9 +86,7 @@ def test_half_pixel_is_what_tf_image_resize_does():
 
 
 def test_unknown_batch_and_sizes_in_a_traced_function():
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([2], tf.int32)]
-    )
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([2], tf.int32)])
     def traced(gradient, size):
         return ops.saliency_map([gradient], [tf.ones([3])], size, backend="native")
 
@@ -153,7 +149,12 @@ def test_no_shape_is_too_large_for_a_status():
 @pytest.mark.parametrize(
     ("gradients", "weights", "size", "message"),
     [
-        ([tf.ones([2, 4, 4, 3])], [tf.ones([2])], [4, 4], r"term 0: .*weight of shape \(3\).*got \(2\)"),
+        (
+            [tf.ones([2, 4, 4, 3])],
+            [tf.ones([2])],
+            [4, 4],
+            r"term 0: .*weight of shape \(3\).*got \(2\)",
+        ),
         ([tf.ones([2, 4, 4, 3])], [tf.ones([3])], [0, 4], r"at least 1 along each axis.*0, 4"),
         ([tf.ones([2, 4, 4, 3])], [tf.ones([3])], [4], "term 0: .*rank"),
         ([tf.ones([2, 0, 4, 3])], [tf.ones([3])], [4, 4], "term 0: expected at least one position"),

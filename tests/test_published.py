@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import relative_error
 
 import keras_fullgrad as ke
+from conftest import relative_error
 
 BACKENDS = ["native", "tensorflow"]
 
@@ -39,9 +39,7 @@ def test_keras_explainable_normalized(published, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(
-    ("name", "simple"), [("paper_fullgrad", False), ("paper_simple_fullgrad", True)]
-)
+@pytest.mark.parametrize(("name", "simple"), [("paper_fullgrad", False), ("paper_simple_fullgrad", True)])
 def test_authors(published, backend, name, simple):
     if not hasattr(published, name):
         assert published.model.name == "bn_cnn"  # The authors' code was not run on this one.
@@ -57,12 +55,8 @@ def test_authors(published, backend, name, simple):
 def test_a_model_of_the_users_own_that_puts_out_its_signals(published):
     """As keras-explainable's expose made it: outputs `[logits, *signals]`."""
     _, biases, layers = exposed_as_on_their_page(published.model)
-    own = keras.Model(
-        published.model.inputs, [published.model.output, *(layer.output for layer in layers)]
-    )
-    _, maps = ke.full_gradients(
-        own, published.x, published.y, biases=biases, postprocessing=None, verbose=0
-    )
+    own = keras.Model(published.model.inputs, [published.model.output, *(layer.output for layer in layers)])
+    _, maps = ke.full_gradients(own, published.x, published.y, biases=biases, postprocessing=None, verbose=0)
     assert relative_error(maps, published.keras_explainable_raw) < 1e-5
 
 
@@ -70,7 +64,7 @@ def test_the_identity_map_adds_up_to_the_terms_of_the_logit(published):
     """Unrectified and unresized, map and left-out dense bias are the whole decomposition."""
     if not hasattr(published, "paper_decomposition_sum"):
         return
-    model, biases, layers = exposed_as_on_their_page(published.model)
+    model, biases, _ = exposed_as_on_their_page(published.model)
     x, y = tf.constant(published.x), tf.constant(published.y)
     with tf.GradientTape() as tape:
         tape.watch(x)

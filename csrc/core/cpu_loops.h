@@ -13,8 +13,8 @@ namespace fullgrad {
 // reorder, and gives the same bits on every machine.
 inline constexpr int kLanes = 16;
 
-// Compiled for several instruction sets, of which the machine's best is taken when the program starts. Everything called
-// is compiled into it, so that all of the loop is.
+// Compiled for several instruction sets, of which the machine's best is taken when the program starts. Everything
+// called is compiled into it, so that all of the loop is.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define FULLGRAD_DISPATCHED __attribute__((target_clones("arch=x86-64-v3", "default"), flatten))
 inline constexpr const char* kInstructionSets[] = {"x86-64-v3", "baseline"};
@@ -100,8 +100,8 @@ FULLGRAD_DISPATCHED void measure_channels_last(Value value, int64_t begin, int64
 }
 
 template <class Value, class Real>
-FULLGRAD_DISPATCHED void measure_channels_first(Value value, int64_t begin, int64_t end, int64_t size,
-                                                int64_t channels, ChannelRanges<Real> ranges) {
+FULLGRAD_DISPATCHED void measure_channels_first(Value value, int64_t begin, int64_t end, int64_t size, int64_t channels,
+                                                ChannelRanges<Real> ranges) {
   for (int64_t c = 0; c < channels; ++c) {
     Real mins[kLanes], maxs[kLanes];
     std::fill_n(mins, kLanes, Range<Real>().min);

@@ -1,4 +1,4 @@
-// The arithmetic that CPU and CUDA share, each formula written once. 
+// The arithmetic that CPU and CUDA share, each formula written once.
 
 #pragma once
 

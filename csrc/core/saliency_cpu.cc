@@ -393,10 +393,10 @@ class Saliency {
   const Problem& problem_;
   const std::vector<Group> groups_;
   Arena arena_;
-  std::vector<Real*> weights_;     // For each term with a weight per channel: (channels,).
-  std::vector<Real*> sums_;        // For each group: (batch, extent).
-  std::vector<Columns> columns_;   // For each group: where target columns lie.
-  Real* expanded_;                 // (tasks of the resize, kRowSlots, width)
+  std::vector<Real*> weights_;    // For each term with a weight per channel: (channels,).
+  std::vector<Real*> sums_;       // For each group: (batch, extent).
+  std::vector<Columns> columns_;  // For each group: where target columns lie.
+  Real* expanded_;                // (tasks of the resize, kRowSlots, width)
   int64_t tasks_per_image_;
   std::vector<std::vector<Segment>> waves_;
   std::vector<int64_t> wave_scratch_;

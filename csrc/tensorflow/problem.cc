@@ -57,14 +57,14 @@ absl::Status read_problem(OpKernelContext* context, const Options& options, Prob
   TF_RETURN_IF_ERROR(context->input_list("weights", &weights));
   if (gradients.size() != weights.size()) {
     return invalid_argument("expected one weight for each gradient, got ", gradients.size(), " gradients and ",
-                           weights.size(), " weights");
+                            weights.size(), " weights");
   }
   const Tensor* size = nullptr;
   TF_RETURN_IF_ERROR(context->input("size", &size));
   const int64_t rank = size->NumElements();
   if (size->dims() != 1 || rank < 1 || rank > kMaxSpatialRank) {
     return invalid_argument("expected a size of 1 to ", kMaxSpatialRank, " spatial dimensions, got shape ",
-                           size->shape().DebugString());
+                            size->shape().DebugString());
   }
   const auto target = size->vec<int32_t>();
   std::copy_n(target.data(), rank, problem->target.end() - rank);

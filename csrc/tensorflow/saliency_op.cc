@@ -19,7 +19,7 @@ absl::Status infer_shape(InferenceContext* context) {
   const int terms = static_cast<int>(gradient_types.size());
   if (gradient_types.size() != weight_types.size()) {
     return invalid_argument("expected one weight for each gradient, got ", terms, " gradients and ",
-                           weight_types.size(), " weights");
+                            weight_types.size(), " weights");
   }
 
   const int size_input = 2 * terms;

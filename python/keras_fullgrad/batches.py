@@ -1,5 +1,6 @@
 """Cuts data of every kind that Keras takes into batches of inputs and classes."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -115,9 +116,10 @@ def classes(y: Any | None, images: int) -> np.ndarray | None:
 
 
 def _cut_stream(data: Any, batch_size: int | None, steps: int | None) -> Batches:
+    count: int | None
     if isinstance(data, keras.utils.PyDataset):
-        count: int | None = data.num_batches
-        stream: Iterable[Any] = (data[i] for i in range(count))
+        count = data.num_batches
+        stream: Iterable[Any] = map(data.__getitem__, range(len(data)))
     elif isinstance(data, tf.data.Dataset):
         count, stream = int(data.cardinality()), data
         if count == 0:
@@ -141,4 +143,4 @@ def _cut_stream(data: Any, batch_size: int | None, steps: int | None) -> Batches
     known = None if batch_size is not None else count
     if steps is None:
         return Batches(batches(), None, known)
-    return Batches((batch for batch, _ in zip(batches(), range(steps))), None, steps)
+    return Batches(itertools.islice(batches(), steps), None, steps)

@@ -69,9 +69,7 @@ def explain(
         ((5, 1), (5, 8, 8, 1))
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(
-            f"expected a Keras 3 model, got {type(model).__module__}.{type(model).__qualname__}"
-        )
+        raise TypeError(f"expected a Keras 3 model, got {type(model).__module__}.{type(model).__qualname__}")
     data = batches.cut(x, y, batch_size, steps)
     progress = keras.callbacks.CallbackList(
         list(callbacks or []),
@@ -101,7 +99,12 @@ def explain(
     return np.concatenate(logits), np.concatenate(maps)
 
 
-def gradients(model: keras.Model, x: Any, y: Any | None = None, **params: Any) -> tuple[np.ndarray, np.ndarray]:
+_SHORTCUT: dict[str, Any] = {"postprocessing": filters.normalize, "resizing": False}
+
+
+def gradients(
+    model: keras.Model, x: Any, y: Any | None = None, **params: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Explains logits by input gradients, rescaled to [0, 1].
 
     Args:
@@ -122,8 +125,7 @@ def gradients(model: keras.Model, x: Any, y: Any | None = None, **params: Any) -
         >>> gradients(model, np.ones([1, 8, 8, 3]), verbose=0)[1].shape
         (1, 8, 8, 1)
     """
-    params = {"postprocessing": filters.normalize, "resizing": False} | params
-    return explain(gradient.gradients, model, x, y, **params)
+    return explain(gradient.gradients, model, x, y, **(_SHORTCUT | params))
 
 
 def full_gradients(
@@ -151,8 +153,7 @@ def full_gradients(
         >>> maps.shape
         (1, 8, 8, 2)
     """
-    params = {"postprocessing": filters.normalize, "resizing": False} | params
-    return explain(gradient.full_gradients, model, x, y, **params)
+    return explain(gradient.full_gradients, model, x, y, **(_SHORTCUT | params))
 
 
 def _input_dtype(model: keras.Model) -> str:
@@ -175,9 +176,13 @@ def _check_shape(model: keras.Model, inputs: tf.Tensor) -> None:
         return
     expected = symbolic[0].shape
     channel_axis = 1 if inspection.data_layout(model) == "channels_first" else -1
-    if len(expected) != inputs.shape.rank or expected[channel_axis] not in (None, inputs.shape[channel_axis]):
+    if len(expected) != inputs.shape.rank or expected[channel_axis] not in (
+        None,
+        inputs.shape[channel_axis],
+    ):
         raise ValueError(
-            f"expected inputs of shape {expected}, of any size where the model takes any, got {tuple(inputs.shape)}"
+            f"expected inputs of shape {expected}, of any size where the model takes any, "
+            f"got {tuple(inputs.shape)}"
         )
 
 
@@ -205,11 +210,20 @@ def _step(
     tensors = [inputs, *flat]
     batched = 1 if classes is None else 2
     signature = [
-        tf.TensorSpec([None, *t.shape[1:]] if i < batched else t.shape, t.dtype) for i, t in enumerate(tensors)
+        tf.TensorSpec([None, *t.shape[1:]] if i < batched else t.shape, t.dtype)
+        for i, t in enumerate(tensors)
     ]
 
     steps = _STEPS.setdefault(model, OrderedDict())
-    key = (method, postprocessing, _frozen(resizing), _frozen(static), tuple(arrays), batched, tuple(signature))
+    key = (
+        method,
+        postprocessing,
+        _frozen(resizing),
+        _frozen(static),
+        tuple(arrays),
+        batched,
+        tuple(signature),
+    )
     if key in steps:
         steps.move_to_end(key)
         return steps[key], tensors
@@ -251,7 +265,9 @@ def _resize(maps: tf.Tensor, inputs: tf.Tensor, resizing: bool | Sequence[int]) 
     if resizing is True:
         if maps.shape[spatial] == inputs.shape[spatial]:
             return maps
-        resizing = tf.shape(inputs)[spatial]
+        size = tf.shape(inputs)[spatial]
+    else:
+        size = tf.constant(resizing, tf.int32)
     for axis in range(1, maps.shape.rank - 1):
-        maps = reference.resize_axis(maps, axis, resizing[axis - 1], "half_pixel")
+        maps = reference.resize_axis(maps, axis, size[axis - 1], "half_pixel")
     return maps

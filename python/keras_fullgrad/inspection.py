@@ -5,7 +5,7 @@ The names and the arguments are those of keras-explainable.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_fullgrad import interception
 
 Link = Literal["bias", "output", "input"]
-Descriptor = int | str | Sequence[str] | keras.Layer | dict[str, Any]
+Descriptor: TypeAlias = int | str | Sequence[str] | keras.Layer | dict[str, Any]
 
 POOLING_LAYERS = (
     keras.layers.Flatten,
@@ -35,12 +35,12 @@ class Endpoint:
         layer: The layer.
         link: ``bias``: right after the bias, before an activation that the layer applies itself;
             ``output``; or ``input``.
-        node: Which call of the layer: its index, ``last``, or ``all``.
+        node: Which call of the layer: its index, -1 for the last. None: each.
     """
 
     layer: keras.Layer
     link: Link = "bias"
-    node: int | str = "all"
+    node: int | None = None
 
     def of(self, application: interception.Application) -> Any:
         """The endpoint's signal in one call of its layer."""
@@ -222,20 +222,20 @@ def endpoints(model: keras.Model, endpoints: Sequence[Descriptor]) -> list[keras
     """
     tensors = []
     for descriptor in endpoints:
-        endpoint = _resolve(model, descriptor, link="output", node="last")
+        endpoint = _resolve(model, descriptor, link="output", node=-1)
         nodes = endpoint.layer._inbound_nodes
         if not nodes:
             raise ValueError(
                 f"expected layer '{endpoint.layer.name}' to be part of a functional graph, "
                 "got a layer that was never called on a symbolic tensor; expose() needs no graph"
             )
-        node = nodes[-1 if endpoint.node == "last" else endpoint.node]
+        node = nodes[-1 if endpoint.node is None else endpoint.node]
         found = node.input_tensors if endpoint.link == "input" else node.output_tensors
         tensors.append(found[0] if len(found) == 1 else found)
     return tensors
 
 
-def _resolve(model: keras.Model, descriptor: Descriptor, link: Link, node: int | str) -> Endpoint:
+def _resolve(model: keras.Model, descriptor: Descriptor, link: Link, node: int | None) -> Endpoint:
     if isinstance(descriptor, Endpoint):
         return descriptor
     if isinstance(descriptor, int):
@@ -250,7 +250,8 @@ def _resolve(model: keras.Model, descriptor: Descriptor, link: Link, node: int |
             f"'name' and optionally 'link' and 'node', got {descriptor!r}"
         )
     layer = descriptor.get("layer") or get_nested_layer(model, descriptor["name"])
-    endpoint = Endpoint(layer, descriptor.get("link", link), descriptor.get("node", node))
+    node = descriptor.get("node", node)
+    endpoint = Endpoint(layer, descriptor.get("link", link), -1 if node == "last" else node)
     if endpoint.link not in _LINKS:
         raise ValueError(f"expected link to be one of {', '.join(_LINKS)}, got {endpoint.link!r}")
     return endpoint
@@ -328,7 +329,9 @@ def _bias(layer: keras.Layer) -> tf.Tensor:
             return tf.convert_to_tensor(layer.beta)
         return tf.zeros(layer.gamma.shape if layer.scale else [1], layer.variable_dtype)
     if not _is_weight(getattr(layer, "bias", None)):
-        raise ValueError(f"expected layer '{layer.name}' to have a bias, got {type(layer).__name__} without one")
+        raise ValueError(
+            f"expected layer '{layer.name}' to have a bias, got {type(layer).__name__} without one"
+        )
     return tf.convert_to_tensor(layer.bias)
 
 
@@ -390,17 +393,18 @@ class ExposedModel(keras.Model):
             found += [(index, tensor) for tensor in tensors]
         if self.logits is None:
             return _before_softmax(_single(outputs), applications), found
-        logits = self._found(applications, self.logits)
-        if not logits:
-            raise ValueError(f"expected model '{self.model.name}' to call '{self.logits.layer.name}', it did not")
-        return logits[-1], found
+        return self._found(applications, self.logits)[0], found
 
-    @staticmethod
-    def _found(applications: list[interception.Application], endpoint: Endpoint) -> list[tf.Tensor]:
+    def _found(self, applications: list[interception.Application], endpoint: Endpoint) -> list[tf.Tensor]:
         tensors = [endpoint.of(a) for a in applications if a.layer is endpoint.layer]
-        if endpoint.node == "all":
+        if endpoint.node is None:
             return tensors
-        return tensors[-1:] if endpoint.node == "last" else [tensors[endpoint.node]]
+        if not -len(tensors) <= endpoint.node < len(tensors):
+            raise ValueError(
+                f"expected model '{self.model.name}' to call layer '{endpoint.layer.name}' often enough "
+                f"for node {endpoint.node}, it did {len(tensors)} times"
+            )
+        return [tensors[endpoint.node]]
 
 
 def count_classes(model: keras.Model) -> int | None:
@@ -486,12 +490,14 @@ def expose(
             f"expected model '{model.name}' to be built, got one without weights: call it on an input"
         )
     if arguments is None:
-        exclude = [layer for layer in flatten_layers(model) if getattr(layer, "kernel", None) is not None][-1:]
+        exclude = [layer for layer in flatten_layers(model) if getattr(layer, "kernel", None) is not None][
+            -1:
+        ]
         arguments = layers_with_biases(model, exclude=exclude, return_biases=False)
     elif isinstance(arguments, (str, int, tuple, dict, keras.Layer)):
         arguments = [arguments]
-    logits = None if outputs is None else _resolve(model, _one(outputs), link=link, node="last")
-    return ExposedModel(model, [_resolve(model, a, link=link, node="all") for a in arguments], logits)
+    logits = None if outputs is None else _resolve(model, _one(outputs), link=link, node=-1)
+    return ExposedModel(model, [_resolve(model, a, link=link, node=None) for a in arguments], logits)
 
 
 def _one(outputs: Any) -> Descriptor:

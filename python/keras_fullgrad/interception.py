@@ -38,9 +38,7 @@ class Application:
 
 
 @contextlib.contextmanager
-def listening(
-    layers: Sequence[keras.Layer], report: Callable[[Application], None]
-) -> Iterator[None]:
+def listening(layers: Sequence[keras.Layer], report: Callable[[Application], None]) -> Iterator[None]:
     """Reports each call of ``layers`` that this thread makes.
 
     An activation that was assigned by its name (``layer.activation = "linear"``), which Keras

@@ -4,7 +4,7 @@ import functools
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation 
 
 
 @functools.cache
-def _load() -> tuple[ModuleType | None, str]:
+def _load() -> tuple[Any, str]:
     """The op library, or None and the reason why there is none."""
     try:
         from keras_fullgrad import _native
@@ -24,7 +24,8 @@ def _load() -> tuple[ModuleType | None, str]:
         return None, f"the native library is missing ({error}); {_REBUILD}"
     built = _native.build_info()["tensorflow_version"]
     if built.split(".")[:2] != tf.__version__.split(".")[:2]:
-        return None, f"the native library was built for TensorFlow {built}, and this is {tf.__version__}; {_REBUILD}"
+        versions = f"built for TensorFlow {built}, and this is {tf.__version__}"
+        return None, f"the native library was {versions}; {_REBUILD}"
     try:
         return tf.load_op_library(str(_LIBRARY)), ""
     except (tf.errors.NotFoundError, RuntimeError) as error:

@@ -60,7 +60,7 @@ def visualize(
 
     if hasattr(images, "shape") and len(images.shape) <= 3:
         images = [images]
-    images = [_displayable(image) for image in images]
+    images = [None if image is None else _displayable(image) for image in images]
     if not images:
         raise ValueError("expected at least one image, got none")
     if rows is None:
@@ -69,7 +69,7 @@ def visualize(
     else:
         cols = cols or math.ceil(len(images) / rows)
 
-    figure = Figure(figsize=figsize or (4 * cols, 4 * rows), layout="none")
+    figure = Figure(figsize=figsize or (4 * cols, 4 * rows))
     FigureCanvasAgg(figure)
     for index, image in enumerate(images):
         axes = figure.add_subplot(rows, cols, index + 1)
@@ -89,8 +89,6 @@ def visualize(
     return figure
 
 
-def _displayable(image: Any) -> np.ndarray | None:
-    if image is None:
-        return None
+def _displayable(image: Any) -> np.ndarray:
     image = np.asarray(image)
     return image[..., 0] if image.ndim > 2 and image.shape[-1] == 1 else image

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_fullgrad import filters, inspection, ops
 
-PRESETS = {
+PRESETS: dict[str, dict[str, Any]] = {
     "default": {"psi": filters.absolute_normalize, "channels": "mean", "resize": "half_pixel"},
     "paper": {
         "psi": filters.absolute_normalize_per_sample,
@@ -144,11 +144,7 @@ def full_gradients(
             if gradient is not None:  # None: the signal does not reach the logit.
                 terms.append((gradient, _weight(gradient, biases[index], layout, simple)))
         gradient_list, weights = zip(*terms, strict=True)
-        maps.append(
-            ops.saliency_map(
-                gradient_list, weights, size, layout=layout, backend=backend, **options
-            )
-        )
+        maps.append(ops.saliency_map(gradient_list, weights, size, layout=layout, backend=backend, **options))
     return logits, tf.stack(maps, axis=-1)
 
 
@@ -184,9 +180,11 @@ def _forward(
     indices_batch_dims: int,
 ) -> tuple[tf.Tensor, list[tf.Tensor], list[tuple[int, tf.Tensor]], tf.GradientTape]:
     """The logits, one logit per image for each class to explain, the signals, and their tape."""
-    classes = 1 if indices is None else indices.shape[-1]
-    if classes is None:
-        raise ValueError(f"expected indices of a known number of classes, got shape {indices.shape}")
+    classes = 1
+    if indices is not None:
+        classes = indices.shape[-1]
+        if classes is None:
+            raise ValueError(f"expected indices of a known number of classes, got shape {indices.shape}")
     with tf.GradientTape(persistent=classes > 1, watch_accessed_variables=False) as tape:
         tape.watch(inputs)
         if isinstance(model, inspection.ExposedModel):

@@ -102,7 +102,9 @@ def tta(
         model: keras.Model, inputs: tf.Tensor, indices: tf.Tensor | None = None, **params: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
         if inputs.shape.rank != 4:
-            raise ValueError(f"expected a batch of images, (batch, height, width, channels), got {inputs.shape}")
+            raise ValueError(
+                f"expected a batch of images, (batch, height, width, channels), got {inputs.shape}"
+            )
         size = tf.shape(inputs)[1:3]
         views = itertools.product((1.0, *scales), (False, True) if hflip else (False,))
 

@@ -1,0 +1,71 @@
+"""What the benchmarks share: interleaved timing, the machine, and tables."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+from keras_fullgrad import _native
+
+
+def interleaved(runs: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 2) -> dict[str, float]:
+    """Median seconds of each run; the runs take turns, so that all meet the same machine."""
+    for run in list(runs.values()) * warm_up:
+        run()
+    seconds = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    cpu = platform.processor()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            cpu = line.split(":")[1].strip()
+            break
+    return {
+        "cpu": cpu,
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "library": _native.build_info(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def report(title: str, rows: Sequence[dict[str, Any]], path: Path | None) -> None:
+    """Prints a table, and writes it as JSON beside the machine where there is a path."""
+    table = Table(title=title)
+    for column in rows[0]:
+        table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
+    for row in rows:
+        table.add_row(*(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row.values()))
+    Console(width=140).print(table)
+    if path is not None:
+        path.write_text(json.dumps({"machine": machine(), "rows": list(rows)}, indent=1) + "\n")
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """A parser with what every benchmark takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", type=Path, help="write the table to this file too")
+    parser.add_argument("--repeats", type=int, default=15, help="timed runs of each row")
+    return parser

@@ -1,0 +1,19 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+def build_info() -> dict[str, Any]: ...
+def read(arrays: Sequence[np.ndarray], *, threads: int = 1) -> float: ...
+def saliency_map(
+    gradients: Sequence[np.ndarray],
+    weights: Sequence[np.ndarray],
+    size: Sequence[int],
+    *,
+    rectifier: str = "absolute",
+    rescale: str = "none",
+    channels: str = "mean",
+    resize: str = "half_pixel",
+    layout: str = "channels_last",
+    threads: int = 1,
+) -> np.ndarray: ...
