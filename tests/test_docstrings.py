@@ -33,7 +33,7 @@ def test_examples_run(name):
     assert results.failed == 0
 
 
-@pytest.mark.parametrize("name", [m for m in MODULES if ".demo" not in m and ".cli" not in m])
+@pytest.mark.parametrize("name", [m for m in MODULES if ".demo" not in m])
 def test_public_functions_are_documented_and_typed(name):
     for function in public_functions(importlib.import_module(name)):
         docstring = inspect.getdoc(function) or ""

@@ -11,7 +11,7 @@ namespace fullgrad {
 
 // A sum over channels is kept in this many partial sums, whatever the instruction set: it vectorises without leave to
 // reorder, and gives the same bits on every machine.
-inline constexpr int kLanes = 16;
+inline constexpr int kLanes = 8;
 
 // Compiled for several instruction sets, of which the machine's best is taken when the program starts. Everything
 // called is compiled into it, so that all of the loop is.
@@ -83,20 +83,42 @@ struct ChannelRanges {
   Real* max;
 };
 
-template <class Value, class Real>
-FULLGRAD_DISPATCHED void measure_channels_last(Value value, int64_t begin, int64_t end, int64_t channels,
-                                               ChannelRanges<Real> ranges) {
-  // One position after the other, although the ranges are then read and written each time: memory is read best as one
-  // stream.
-  for (int64_t position = begin; position < end; ++position) {
-    const int64_t element = position * channels;
-    FULLGRAD_NO_ALIAS
-    for (int64_t c = 0; c < channels; ++c) {
-      const Real t = value(c, element + c);
-      ranges.min[c] = nan_min(ranges.min[c], t);
-      ranges.max[c] = plain_max(ranges.max[c], t);
+// Channels [first, last) of all channels: with what is kept for each of them they fit the first-level cache.
+struct ChannelBlock {
+  int64_t first, last, channels;
+};
+
+inline constexpr int64_t kChannelsPerBlock = 1024;
+
+template <int kRows, class Value, class Real>
+void measure_positions(const Value& value, int64_t position, ChannelBlock block, ChannelRanges<Real> ranges) {
+  const int64_t element = position * block.channels;
+  FULLGRAD_NO_ALIAS
+  for (int64_t c = block.first; c < block.last; ++c) {
+    Real min = ranges.min[c];
+    Real max = ranges.max[c];
+#pragma GCC unroll 4
+    for (int row = 0; row < kRows; ++row) {
+      const Real t = value(c, element + row * block.channels + c);
+      min = nan_min(min, t);
+      max = plain_max(max, t);
     }
+    ranges.min[c] = min;
+    ranges.max[c] = max;
   }
+}
+
+template <class Value, class Real>
+FULLGRAD_DISPATCHED void measure_channels_last(Value value, int64_t begin, int64_t end, ChannelBlock block,
+                                               ChannelRanges<Real> ranges) {
+  // Memory is read best as one stream, so positions are taken one by one. Those of few channels are taken four at a
+  // time, lest each waits for the ranges that the one before has just written.
+  constexpr int64_t kFewChannels = 128;
+  int64_t position = begin;
+  if (block.channels <= kFewChannels) {
+    for (; position + 4 <= end; position += 4) measure_positions<4>(value, position, block, ranges);
+  }
+  for (; position < end; ++position) measure_positions<1>(value, position, block, ranges);
 }
 
 template <class Value, class Real>
@@ -121,32 +143,28 @@ FULLGRAD_DISPATCHED void measure_channels_first(Value value, int64_t begin, int6
   }
 }
 
-// The sum over the channels of one position, whose first element is `element`.
+// The sum over a block's channels at one position, whose channel 0 is `element`.
 template <class Real, class Value>
-Real sum_channels(const Value& value, int64_t element, int64_t channels) {
-  if (channels < kLanes) {
+Real sum_channels(const Value& value, int64_t element, ChannelBlock block) {
+  int64_t c = block.first;
+  if (block.last - c < kLanes) {
     Real sum = 0;
-    for (int64_t c = 0; c < channels; ++c) sum += value(c, element + c);
+    for (; c < block.last; ++c) sum += value(c, element + c);
     return sum;
   }
   Real lanes[kLanes] = {};
-  int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes) {
+  for (; c + kLanes <= block.last; c += kLanes) {
     for (int lane = 0; lane < kLanes; ++lane) lanes[lane] += value(c + lane, element + c + lane);
   }
-  if (c + kLanes / 2 <= channels) {  // Most channel counts are multiples of 8, and this keeps them in registers.
-    for (int lane = 0; lane < kLanes / 2; ++lane) lanes[lane] += value(c + lane, element + c + lane);
-    c += kLanes / 2;
-  }
-  for (int lane = 0; c < channels; ++c, ++lane) lanes[lane] += value(c, element + c);
+  for (int lane = 0; c < block.last; ++c, ++lane) lanes[lane] += value(c, element + c);
   return fold(lanes, [](Real a, Real b) { return a + b; });
 }
 
 template <class Value, class Real>
-FULLGRAD_DISPATCHED void reduce_channels_last(Value value, int64_t begin, int64_t end, int64_t channels, Real factor,
+FULLGRAD_DISPATCHED void reduce_channels_last(Value value, int64_t begin, int64_t end, ChannelBlock block, Real factor,
                                               bool add, Real* sums) {
   for (int64_t position = begin; position < end; ++position) {
-    const Real sum = factor * sum_channels<Real>(value, position * channels, channels);
+    const Real sum = factor * sum_channels<Real>(value, position * block.channels, block);
     sums[position] = add ? sums[position] + sum : sum;
   }
 }
@@ -166,6 +184,44 @@ FULLGRAD_DISPATCHED void reduce_channels_first(Value value, int64_t begin, int64
       const Real sum = factor * partial[i];
       sums[block + i] = add ? sums[block + i] + sum : sum;
     }
+  }
+}
+
+// Where the columns of a target lie in a source row.
+template <class Real>
+struct Columns {
+  int64_t* lower;  // (width,)
+  int64_t* upper;
+  Real* fraction;
+};
+
+template <class Real>
+FULLGRAD_DISPATCHED void stretch(const Real* narrow, Columns<Real> columns, int64_t width, Real* wide) {
+  FULLGRAD_NO_ALIAS
+  for (int64_t x = 0; x < width; ++x) {
+    wide[x] = interpolate(narrow[columns.lower[x]], narrow[columns.upper[x]], columns.fraction[x]);
+  }
+}
+
+// Source rows of the target's width around one target row, and how far it lies from the near and the top ones.
+template <class Real>
+struct Rows {
+  const Real *near_top, *near_bottom, *far_top, *far_bottom;
+  Real down, back;
+};
+
+template <class Real>
+FULLGRAD_DISPATCHED void add_blend(Rows<Real> rows, int64_t width, Real* out) {
+  if (rows.back == 0) {
+    FULLGRAD_NO_ALIAS
+    for (int64_t x = 0; x < width; ++x) out[x] += interpolate(rows.near_top[x], rows.near_bottom[x], rows.down);
+    return;
+  }
+  FULLGRAD_NO_ALIAS
+  for (int64_t x = 0; x < width; ++x) {
+    const Real near = interpolate(rows.near_top[x], rows.near_bottom[x], rows.down);
+    const Real far = interpolate(rows.far_top[x], rows.far_bottom[x], rows.down);
+    out[x] += interpolate(near, far, rows.back);
   }
 }
 

@@ -21,7 +21,7 @@ namespace {
 
 constexpr int64_t kTileBytes = 128 << 10;  // A task's share of the gradients.
 constexpr int64_t kWaveBytes = 4 << 20;
-constexpr int64_t kMinMeasuredPositions = 128;  // So that a tile's ranges are small beside the tile.
+constexpr int64_t kMinMeasuredPositions = 64;  // So that a tile's ranges are small beside the tile.
 constexpr int64_t kRowsPerTask = 16;
 
 template <class Function>
@@ -47,6 +47,13 @@ void with_type(DataType type, Function function) {
   } else {
     if (type == DataType::kFloat16) return function(Float16());
     if (type == DataType::kBFloat16) return function(BFloat16());
+  }
+}
+
+template <class Function>
+void for_blocks(int64_t channels, Function function) {
+  for (int64_t first = 0; first < channels; first += kChannelsPerBlock) {
+    function(ChannelBlock{first, std::min(channels, first + kChannelsPerBlock), channels});
   }
 }
 
@@ -106,12 +113,6 @@ class Saliency {
  private:
   // Expanded source rows are kept by the parity of their depth and height: a target row needs two of each at most.
   static constexpr int64_t kRowSlots = 4;
-
-  struct Columns {
-    int64_t* lower;  // (width,)
-    int64_t* upper;
-    Real* fraction;
-  };
 
   struct MeasuredTerm {
     const Term* term;
@@ -269,7 +270,8 @@ class Saliency {
     std::fill_n(ranges.max, term.channels, Range<Real>().max);
     with_term(term, measured.image, [&](auto rectified) {
       if (channels_last()) {
-        measure_channels_last(rectified, tile.begin, tile.end, term.channels, ranges);
+        for_blocks(term.channels,
+                   [&](ChannelBlock block) { measure_channels_last(rectified, tile.begin, tile.end, block, ranges); });
       } else {
         measure_channels_first(rectified, tile.begin, tile.end, positions(term.extent), term.channels, ranges);
       }
@@ -320,7 +322,9 @@ class Saliency {
       const Real factor = mean ? Real(1) / static_cast<Real>(term.channels) : Real(1);
       const auto reduce = [&](const auto& value) {
         if (channels_last()) {
-          reduce_channels_last(value, tile.begin, tile.end, term.channels, factor, i > 0, sums);
+          for_blocks(term.channels, [&](ChannelBlock block) {
+            reduce_channels_last(value, tile.begin, tile.end, block, factor, i > 0 || block.first > 0, sums);
+          });
         } else {
           reduce_channels_first(value, tile.begin, tile.end, size, term.channels, factor, i > 0, sums);
         }
@@ -354,49 +358,35 @@ class Saliency {
   void add_resized(size_t g, int64_t image, int64_t first, int64_t last, Real* slots, Real* image_map) const {
     const Extent& source = groups_[g].extent;
     const Extent& target = problem_.target;
-    const Columns& columns = columns_[g];
     const Real* sums = sums_[g] + image * positions(source);
     int64_t held[kRowSlots] = {-1, -1, -1, -1};
     const auto expanded = [&](int64_t depth, int64_t height) -> const Real* {
-      const int64_t slot = depth % 2 * 2 + height % 2;
       const int64_t row = depth * source[1] + height;
-      Real* wide = slots + slot * width();
-      if (held[slot] == row) return wide;
-      held[slot] = row;
       const Real* narrow = sums + row * source[2];
-      for (int64_t x = 0; x < width(); ++x) {
-        wide[x] = interpolate(narrow[columns.lower[x]], narrow[columns.upper[x]], columns.fraction[x]);
-      }
+      if (source[2] == width()) return narrow;
+      const int64_t slot = depth % 2 * 2 + height % 2;
+      Real* wide = slots + slot * width();
+      if (held[slot] != row) stretch(narrow, columns_[g], width(), wide);
+      held[slot] = row;
       return wide;
     };
     for (int64_t row = first; row < last; ++row) {
       const Sample depth = sample_axis(row / target[1], source[0], target[0], problem_.options.resize);
       const Sample height = sample_axis(row % target[1], source[1], target[1], problem_.options.resize);
-      const Real down = static_cast<Real>(height.fraction);
-      const Real back = static_cast<Real>(depth.fraction);
-      const Real* near_top = expanded(depth.lower, height.lower);
-      const Real* near_bottom = expanded(depth.lower, height.upper);
-      Real* out = image_map + row * width();
-      if (back == 0) {
-        for (int64_t x = 0; x < width(); ++x) out[x] += interpolate(near_top[x], near_bottom[x], down);
-        continue;
-      }
-      const Real* far_top = expanded(depth.upper, height.lower);
-      const Real* far_bottom = expanded(depth.upper, height.upper);
-      for (int64_t x = 0; x < width(); ++x) {
-        out[x] += interpolate(interpolate(near_top[x], near_bottom[x], down),
-                              interpolate(far_top[x], far_bottom[x], down), back);
-      }
+      const Rows<Real> rows{expanded(depth.lower, height.lower), expanded(depth.lower, height.upper),
+                            expanded(depth.upper, height.lower), expanded(depth.upper, height.upper),
+                            static_cast<Real>(height.fraction),  static_cast<Real>(depth.fraction)};
+      add_blend(rows, width(), image_map + row * width());
     }
   }
 
   const Problem& problem_;
   const std::vector<Group> groups_;
   Arena arena_;
-  std::vector<Real*> weights_;    // For each term with a weight per channel: (channels,).
-  std::vector<Real*> sums_;       // For each group: (batch, extent).
-  std::vector<Columns> columns_;  // For each group: where target columns lie.
-  Real* expanded_;                // (tasks of the resize, kRowSlots, width)
+  std::vector<Real*> weights_;          // For each term with a weight per channel: (channels,).
+  std::vector<Real*> sums_;             // For each group: (batch, extent).
+  std::vector<Columns<Real>> columns_;  // For each group: where target columns lie.
+  Real* expanded_;                      // (tasks of the resize, kRowSlots, width)
   int64_t tasks_per_image_;
   std::vector<std::vector<Segment>> waves_;
   std::vector<int64_t> wave_scratch_;

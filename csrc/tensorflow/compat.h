@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -17,19 +19,24 @@ absl::Status invalid_argument(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
 }
 
-// The threads that TensorFlow's own CPU kernels run on.
+// The threads that TensorFlow's own CPU kernels run on. Each takes the next unit when it is free: blocks of equal size,
+// as ThreadPool::ParallelFor cuts them, do not take equal time.
 inline ParallelFor cpu_threads(tensorflow::OpKernelContext* context) {
   using tensorflow::thread::ThreadPool;
   ThreadPool* threads = context->device()->tensorflow_cpu_worker_threads()->workers;
   return [threads](int64_t count, int64_t bytes, const std::function<void(int64_t, int64_t)>& body) {
-    constexpr double kCyclesPerByte = 0.25;
-    const auto cycles = static_cast<int64_t>(static_cast<double>(bytes) * kCyclesPerByte);
+    constexpr int64_t kWorthAThread = 256 << 10;
+    const int64_t workers = std::min({count, count * bytes / kWorthAThread + 1, int64_t{threads->NumThreads()}});
+    std::atomic<int64_t> next{0};
+    const auto work = [&](int64_t, int64_t) {
+      for (int64_t unit = next++; unit < count; unit = next++) body(unit, unit + 1);
+    };
 #if FULLGRAD_TENSORFLOW_MINOR >= 21
-    const auto scheduling = ThreadPool::SchedulingParams::Adaptive(cycles);
+    const auto scheduling = ThreadPool::SchedulingParams::Fixed(1);
 #else
-    const ThreadPool::SchedulingParams scheduling(ThreadPool::SchedulingStrategy::kAdaptive, cycles, std::nullopt);
+    const ThreadPool::SchedulingParams scheduling(ThreadPool::SchedulingStrategy::kFixedBlockSize, std::nullopt, 1);
 #endif
-    threads->ParallelFor(count, scheduling, body);
+    threads->ParallelFor(workers, scheduling, work);
   };
 }
 
