@@ -11,13 +11,13 @@ namespace fullgrad {
 
 // A sum over channels is kept in this many partial sums, whatever the instruction set: it vectorises without leave to
 // reorder, and gives the same bits on every machine.
-inline constexpr int kLanes = 8;
+inline constexpr int kLanes = 16;
 
 // Compiled for several instruction sets, of which the machine's best is taken when the program starts. Everything
 // called is compiled into it, so that all of the loop is.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FULLGRAD_DISPATCHED __attribute__((target_clones("arch=x86-64-v3", "default"), flatten))
-inline constexpr const char* kInstructionSets[] = {"x86-64-v3", "baseline"};
+#define FULLGRAD_DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), flatten))
+inline constexpr const char* kInstructionSets[] = {"x86-64-v4", "x86-64-v3", "baseline"};
 #else
 #define FULLGRAD_DISPATCHED
 inline constexpr const char* kInstructionSets[] = {"baseline"};
@@ -155,6 +155,10 @@ Real sum_channels(const Value& value, int64_t element, ChannelBlock block) {
   Real lanes[kLanes] = {};
   for (; c + kLanes <= block.last; c += kLanes) {
     for (int lane = 0; lane < kLanes; ++lane) lanes[lane] += value(c + lane, element + c + lane);
+  }
+  if (c + kLanes / 2 <= block.last) {  // Most channel counts are multiples of 8, and this keeps them in registers.
+    for (int lane = 0; lane < kLanes / 2; ++lane) lanes[lane] += value(c + lane, element + c + lane);
+    c += kLanes / 2;
   }
   for (int lane = 0; c < block.last; ++c, ++lane) lanes[lane] += value(c, element + c);
   return fold(lanes, [](Real a, Real b) { return a + b; });

@@ -20,6 +20,7 @@ namespace fullgrad {
 namespace {
 
 constexpr int64_t kTileBytes = 128 << 10;  // A task's share of the gradients.
+constexpr int64_t kStreamBytes = 64 << 10;
 constexpr int64_t kWaveBytes = 4 << 20;
 constexpr int64_t kMinMeasuredPositions = 64;  // So that a tile's ranges are small beside the tile.
 constexpr int64_t kRowsPerTask = 16;
@@ -304,7 +305,9 @@ class Saliency {
       const Group& group = groups_[wave[i].group];
       int64_t bytes = 0;
       for (size_t t = wave[i].first; t < wave[i].last; ++t) bytes += bytes_per_position(problem_.terms[group.terms[t]]);
-      const auto tiles = cut(i, positions(group.extent), std::max<int64_t>(kLanes, kTileBytes / bytes));
+      // Of each term a stretch that is long enough to be read as a stream.
+      const auto terms = static_cast<int64_t>(wave[i].last - wave[i].first);
+      const auto tiles = cut(i, positions(group.extent), std::max<int64_t>(kLanes, kStreamBytes * terms / bytes));
       tasks.insert(tasks.end(), tiles.begin(), tiles.end());
     }
     parallel_for(tasks.size(), kTileBytes, [&](int64_t begin, int64_t end) {
