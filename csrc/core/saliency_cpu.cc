@@ -19,8 +19,8 @@
 namespace fullgrad {
 namespace {
 
-constexpr int64_t kTileBytes = 128 << 10;  // A task's share of the gradients.
-constexpr int64_t kStreamBytes = 64 << 10;
+constexpr int64_t kTileBytes = 128 << 10;   // A task's share of the gradients.
+constexpr int64_t kStreamBytes = 64 << 10;  // Of one term, so that the processor sees a stream and fetches ahead.
 constexpr int64_t kWaveBytes = 4 << 20;
 constexpr int64_t kMinMeasuredPositions = 64;  // So that a tile's ranges are small beside the tile.
 constexpr int64_t kRowsPerTask = 16;
