@@ -112,7 +112,6 @@ def test_scenes_survive_a_file(digits, tmp_path):
 
 
 def test_no_digit_is_both_trained_on_and_held_out():
-    pytest.importorskip("sklearn")
     training, held_out = split_digits(seed=7)
     assert len(training.classes) + len(held_out.classes) == 1797
     assert not {d.tobytes() for d in training.images} & {d.tobytes() for d in held_out.images}

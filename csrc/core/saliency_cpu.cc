@@ -95,8 +95,9 @@ class Saliency {
     tasks_per_image_ = (rows() + kRowsPerTask - 1) / kRowsPerTask;
     expanded_ = take(problem.batch * tasks_per_image_ * kRowSlots * width());
     plan_waves();
-    const int64_t most = *std::max_element(wave_scratch_.begin(), wave_scratch_.end());
-    wave_scratch_base_ = take(most);
+    int64_t most = 0;
+    for (const std::vector<Segment>& wave : waves_) most = std::max(most, scratch(wave));
+    wave_scratch_ = take(most);
   }
 
   size_t workspace() const { return arena_.used(); }
@@ -171,7 +172,6 @@ class Saliency {
         }
       }
     }
-    for (const std::vector<Segment>& wave : waves_) wave_scratch_.push_back(scratch(wave));
   }
 
   int64_t scratch(const std::vector<Segment>& wave) const {
@@ -183,7 +183,7 @@ class Saliency {
 
   Rescaling lay_out(const std::vector<Segment>& wave) const {
     if (!rescaled()) return {};
-    Arena arena(wave_scratch_base_);
+    Arena arena(wave_scratch_);
     return lay_out(wave, &arena);
   }
 
@@ -392,8 +392,7 @@ class Saliency {
   Real* expanded_;                      // (tasks of the resize, kRowSlots, width)
   int64_t tasks_per_image_;
   std::vector<std::vector<Segment>> waves_;
-  std::vector<int64_t> wave_scratch_;
-  Real* wave_scratch_base_;
+  Real* wave_scratch_;  // Ranges and rescales of the wave at hand.
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 """The command line, ``keras-fullgrad``: a package apart, since importing the library loads TensorFlow."""
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ def demo(
     _check_writable(out)
     # TensorFlow takes seconds to load, and --help must not.
     with _quiet_start():
-        import tensorflow  # noqa: F401
+        importlib.import_module("tensorflow")
     from keras_fullgrad.demo import demonstrate, draw
 
     result = demonstrate()

@@ -57,12 +57,11 @@ def gradients(
     layout = _layout(model, inputs, spatial_axis)
     exposed = model if isinstance(model, inspection.ExposedModel) else inspection.expose(model, [])
     channel_axis = -1 if layout == "channels_last" else 1
-    logits, targets, signals, tape = _forward(exposed, inputs, indices, indices_axis, indices_batch_dims)
+    logits, targets, _, tape = _forward(exposed, inputs, indices, indices_axis, indices_batch_dims)
     maps = [
         tf.reduce_mean(gradient_filter(gradient), axis=channel_axis)
         for gradient, *_ in _backward(tape, targets, [inputs])
     ]
-    del signals
     return logits, tf.stack(maps, axis=-1)
 
 
