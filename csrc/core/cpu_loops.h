@@ -33,12 +33,14 @@ inline constexpr const char* kInstructionSets[] = {"baseline"};
 // A weight for each channel, already converted, or for each element.
 template <class Real>
 struct ChannelWeight {
+  static constexpr bool kPerChannel = true;
   const Real* values;
   Real operator()(int64_t channel, int64_t) const { return values[channel]; }
 };
 
 template <class Real, class Element>
 struct ElementWeight {
+  static constexpr bool kPerChannel = false;
   const Element* values;
   Real operator()(int64_t, int64_t element) const { return load<Real>(values[element]); }
 };
@@ -50,6 +52,21 @@ struct Rectified {
   Weight weight;
   Real operator()(int64_t channel, int64_t element) const {
     return rectify<rectifier>(weight(channel, element) * load<Real>(gradient[element]));
+  }
+
+  // What is measured in the term's stead: a channel's weight keeps the order of its gradients or reverses it, so that
+  // it need not be applied before the ends of their range are known.
+  Real key(int64_t channel, int64_t element) const {
+    if constexpr (!Weight::kPerChannel) return (*this)(channel, element);
+    const Real value = load<Real>(gradient[element]);
+    return rectifier == Rectifier::kAbsolute ? std::fabs(value) : value;
+  }
+
+  Range<Real> range(int64_t channel, Range<Real> keys) const {
+    if constexpr (!Weight::kPerChannel) return keys;
+    const Real a = rectify<rectifier>(weight(channel, 0) * keys.min);
+    const Real b = rectify<rectifier>(weight(channel, 0) * keys.max);
+    return {nan_min(a, b), plain_max(a, b)};
   }
 };
 
@@ -99,7 +116,7 @@ void measure_positions(const Value& value, int64_t position, ChannelBlock block,
     Real max = ranges.max[c];
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
-      const Real t = value(c, element + row * block.channels + c);
+      const Real t = value.key(c, element + row * block.channels + c);
       min = nan_min(min, t);
       max = plain_max(max, t);
     }
@@ -129,7 +146,7 @@ FULLGRAD_DISPATCHED void measure_channels_first(Value value, int64_t begin, int6
     std::fill_n(mins, kLanes, Range<Real>().min);
     std::fill_n(maxs, kLanes, Range<Real>().max);
     const auto add = [&](int lane, int64_t position) {
-      const Real t = value(c, c * size + position);
+      const Real t = value.key(c, c * size + position);
       mins[lane] = nan_min(mins[lane], t);
       maxs[lane] = plain_max(maxs[lane], t);
     };
@@ -140,6 +157,32 @@ FULLGRAD_DISPATCHED void measure_channels_first(Value value, int64_t begin, int6
     for (int lane = 0; position < end; ++position, ++lane) add(lane, position);
     ranges.min[c] = fold(mins, [](Real a, Real b) { return nan_min(a, b); });
     ranges.max[c] = fold(maxs, [](Real a, Real b) { return plain_max(a, b); });
+  }
+}
+
+template <class Real>
+FULLGRAD_DISPATCHED void merge(ChannelRanges<Real> ranges, ChannelRanges<Real> more, int64_t channels) {
+  FULLGRAD_NO_ALIAS
+  for (int64_t c = 0; c < channels; ++c) {
+    ranges.min[c] = nan_min(ranges.min[c], more.min[c]);
+    ranges.max[c] = plain_max(ranges.max[c], more.max[c]);
+  }
+}
+
+// Turns what was measured of one term, in place, into what rescales it.
+template <class Value, class Real>
+FULLGRAD_DISPATCHED void prepare_rescale(Value value, ChannelRanges<Real> measured, int64_t channels, Rescale rescale) {
+  Range<Real> sample;
+  for (int64_t c = 0; c < channels; ++c) {
+    const Range<Real> range = value.range(c, {measured.min[c], measured.max[c]});
+    measured.min[c] = range.min;
+    measured.max[c] = inverse_range(range, Rescale::kPerChannel);
+    sample.min = nan_min(sample.min, range.min);
+    sample.max = plain_max(sample.max, range.max);
+  }
+  if (rescale == Rescale::kPerSample) {
+    std::fill_n(measured.min, channels, sample.min);
+    std::fill_n(measured.max, channels, inverse_range(sample, Rescale::kPerSample));
   }
 }
 

@@ -35,10 +35,17 @@ class Arena {
 
   explicit Arena(void* base) : base_(reinterpret_cast<uintptr_t>(base)) {}
 
+  // The elements that so many take up with what aligns the next.
+  template <class T>
+  static int64_t aligned(int64_t count) {
+    constexpr int64_t kStep = kAlignment / sizeof(T);
+    return (count + kStep - 1) / kStep * kStep;
+  }
+
   template <class T>
   T* take(int64_t count) {
     T* array = reinterpret_cast<T*>(base_ + used_);
-    used_ += (static_cast<size_t>(count) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
+    used_ += static_cast<size_t>(aligned<T>(count)) * sizeof(T);
     return array;
   }
 

@@ -5,6 +5,7 @@
 //   3. resize   the buffers to the target size and add them up
 //
 // Stages 1 and 2 run over waves of terms that fit the last-level cache, so that stage 2 finds in it what stage 1 read.
+// While one wave is reduced the next is measured: nobody waits for the last thread, and memory is never idle.
 // How the work is cut changes no bit: a sum over channels belongs to one position, terms and groups are added in
 // their order, and minimum and maximum do not depend on an order.
 
@@ -13,6 +14,7 @@
 #include <type_traits>
 
 #include "cpu_loops.h"
+#include "pipeline.h"
 #include "plan.h"
 #include "saliency.h"
 
@@ -21,7 +23,8 @@ namespace {
 
 constexpr int64_t kTileBytes = 128 << 10;   // A task's share of the gradients.
 constexpr int64_t kStreamBytes = 64 << 10;  // Of one term, so that the processor sees a stream and fetches ahead.
-constexpr int64_t kWaveBytes = 4 << 20;
+constexpr int64_t kWaveBytes = 2 << 20;
+constexpr size_t kWavesInFlight = 3;           // One measured, one reduced, and one between, so that neither waits.
 constexpr int64_t kMinMeasuredPositions = 64;  // So that a tile's ranges are small beside the tile.
 constexpr int64_t kRowsPerTask = 16;
 
@@ -74,7 +77,7 @@ struct Segment {
   size_t group;
   int64_t image;
   size_t first, last;
-  size_t first_range;  // Of the wave's measured terms: the index of term `first`.
+  size_t first_measured;  // Of the wave's measured terms: the one of term `first`.
 };
 
 struct Tile {
@@ -96,19 +99,32 @@ class Saliency {
     expanded_ = take(problem.batch * tasks_per_image_ * kRowSlots * width());
     plan_waves();
     int64_t most = 0;
-    for (const std::vector<Segment>& wave : waves_) most = std::max(most, scratch(wave));
-    wave_scratch_ = take(most);
+    for (Wave& wave : waves_) most = std::max(most, lay_out(&wave, nullptr));
+    char* scratch = arena_.take<char>(most * kWavesInFlight);
+    for (size_t i = 0; i < waves_.size(); ++i) lay_out(&waves_[i], scratch + i % kWavesInFlight * most);
   }
 
   size_t workspace() const { return arena_.used(); }
 
   void run(Real* maps, const ParallelFor& parallel_for) const {
     prepare();
-    for (const std::vector<Segment>& wave : waves_) {
-      const Rescaling rescaling = lay_out(wave);
-      if (rescaled()) measure(rescaling, parallel_for);
-      reduce(wave, rescaling, parallel_for);
+    Pipeline pipeline;
+    Pipeline::Steps measured, reduced;
+    const size_t lag = rescaled() ? 1 : 0;
+    for (size_t i = 0; i < waves_.size() + lag; ++i) {
+      if (rescaled() && i < waves_.size()) {
+        Pipeline::Steps needs;
+        if (i >= kWavesInFlight) needs.push_back(reduced[i - kWavesInFlight]);  // It leaves its scratch memory.
+        measured.push_back(measure(waves_[i], needs, &pipeline));
+      }
+      if (i >= lag) {
+        Pipeline::Steps needs;
+        if (rescaled()) needs.push_back(measured[i - lag]);
+        if (i > lag) needs.push_back(reduced.back());  // Sums are added up in the order of the terms.
+        reduced.push_back(reduce(waves_[i - lag], needs, &pipeline));
+      }
     }
+    pipeline.run(kTileBytes, parallel_for);
     resize(maps, parallel_for);
   }
 
@@ -116,14 +132,28 @@ class Saliency {
   // Expanded source rows are kept by the parity of their depth and height: a target row needs two of each at most.
   static constexpr int64_t kRowSlots = 4;
 
+  // The ranges of a term's tiles, one after the other. In the end the first holds what rescales the term.
   struct MeasuredTerm {
     const Term* term;
     int64_t image;
-    ChannelRescale<Real> rescale;
-    std::vector<Tile> tiles;
-    std::vector<ChannelRanges<Real>> ranges;  // One for each tile.
+    int64_t positions_per_tile;
+    Real* ranges;
+
+    int64_t tiles() const { return (positions(term->extent) + positions_per_tile - 1) / positions_per_tile; }
+    int64_t stride() const { return Arena::aligned<Real>(term->channels); }
+    ChannelRanges<Real> of_tile(int64_t tile) const {
+      Real* min = ranges + tile * 2 * stride();
+      return {min, min + stride()};
+    }
   };
-  using Rescaling = std::vector<MeasuredTerm>;
+
+  // Terms that are measured, and then reduced while they are still in the cache.
+  struct Wave {
+    std::vector<Segment> segments;
+    std::vector<Tile> tiles;  // Of segments.
+    std::vector<MeasuredTerm> measured;
+    std::vector<Tile> measured_tiles;
+  };
 
   Real* take(int64_t count) { return arena_.take<Real>(count); }
   bool rescaled() const { return problem_.options.rescale != Rescale::kNone; }
@@ -135,18 +165,6 @@ class Saliency {
     return term.channels * size_of(term.gradient_type) * (term.weight_per_channel ? 1 : 2);
   }
 
-  static std::vector<Tile> cut(size_t index, int64_t size, int64_t per_tile) {
-    std::vector<Tile> tiles;
-    for (int64_t begin = 0; begin < size; begin += per_tile) {
-      tiles.push_back({index, begin, std::min(size, begin + per_tile)});
-    }
-    return tiles;
-  }
-
-  static std::vector<Tile> measured_tiles(size_t index, const Term& term) {
-    return cut(index, positions(term.extent), std::max(kMinMeasuredPositions, kTileBytes / bytes_per_position(term)));
-  }
-
   // One wave holds everything where terms are read once.
   void plan_waves() {
     int64_t bytes = 0;
@@ -155,50 +173,55 @@ class Saliency {
       const Group& group = groups_[g];
       for (int64_t image = 0; image < problem_.batch; ++image) {
         for (size_t i = 0; i < group.terms.size(); ++i) {
-          const int64_t more = bytes_per_position(problem_.terms[group.terms[i]]) * positions(group.extent);
+          const Term& term = problem_.terms[group.terms[i]];
+          const int64_t more = bytes_per_position(term) * positions(group.extent);
           if (rescaled() && bytes > 0 && bytes + more > kWaveBytes) {
             waves_.emplace_back();
             bytes = 0;
           }
           bytes += more;
-          std::vector<Segment>& wave = waves_.back();
-          if (!wave.empty() && wave.back().group == g && wave.back().image == image) {
-            wave.back().last = i + 1;
-          } else {
-            const Segment* before = wave.empty() ? nullptr : &wave.back();
-            const size_t first_range = before ? before->first_range + before->last - before->first : 0;
-            wave.push_back({g, image, i, i + 1, first_range});
+          Wave& wave = waves_.back();
+          if (wave.segments.empty() || wave.segments.back().group != g || wave.segments.back().image != image) {
+            wave.segments.push_back({g, image, i, i, wave.measured.size()});
+          }
+          wave.segments.back().last = i + 1;
+          if (rescaled()) {
+            const int64_t per_tile = std::max(kMinMeasuredPositions, kTileBytes / bytes_per_position(term));
+            wave.measured.push_back({&term, image, per_tile, nullptr});
           }
         }
       }
     }
+    for (Wave& wave : waves_) cut(&wave);
   }
 
-  int64_t scratch(const std::vector<Segment>& wave) const {
-    if (!rescaled()) return 0;
-    Arena arena(nullptr);
-    lay_out(wave, &arena);
-    return arena.used() / sizeof(Real);
-  }
-
-  Rescaling lay_out(const std::vector<Segment>& wave) const {
-    if (!rescaled()) return {};
-    Arena arena(wave_scratch_);
-    return lay_out(wave, &arena);
-  }
-
-  Rescaling lay_out(const std::vector<Segment>& wave, Arena* arena) const {
-    Rescaling rescaling;
-    for (const Segment& segment : wave) {
-      for (size_t i = segment.first; i < segment.last; ++i) {
-        const Term& term = problem_.terms[groups_[segment.group].terms[i]];
-        const auto array = [&] { return arena->take<Real>(term.channels); };
-        MeasuredTerm measured{&term, segment.image, {array(), array()}, measured_tiles(rescaling.size(), term), {}};
-        for (size_t tile = 0; tile < measured.tiles.size(); ++tile) measured.ranges.push_back({array(), array()});
-        rescaling.push_back(std::move(measured));
-      }
+  void cut(Wave* wave) const {
+    for (size_t i = 0; i < wave->measured.size(); ++i) {
+      const MeasuredTerm& measured = wave->measured[i];
+      cut(i, positions(measured.term->extent), measured.positions_per_tile, &wave->measured_tiles);
     }
-    return rescaling;
+    for (size_t i = 0; i < wave->segments.size(); ++i) {
+      const Segment& segment = wave->segments[i];
+      const Group& group = groups_[segment.group];
+      int64_t bytes = 0;
+      for (size_t t = segment.first; t < segment.last; ++t) bytes += bytes_per_position(problem_.terms[group.terms[t]]);
+      // Of each term a stretch that is long enough to be read as a stream.
+      const auto terms = static_cast<int64_t>(segment.last - segment.first);
+      cut(i, positions(group.extent), std::max<int64_t>(kLanes, kStreamBytes * terms / bytes), &wave->tiles);
+    }
+  }
+
+  static void cut(size_t index, int64_t size, int64_t per_tile, std::vector<Tile>* tiles) {
+    for (int64_t begin = 0; begin < size; begin += per_tile) {
+      tiles->push_back({index, begin, std::min(size, begin + per_tile)});
+    }
+  }
+
+  // Places what is measured of a wave, and returns how many bytes it takes.
+  static int64_t lay_out(Wave* wave, void* scratch) {
+    Arena arena(scratch);
+    for (MeasuredTerm& term : wave->measured) term.ranges = arena.take<Real>(term.tiles() * 2 * term.stride());
+    return arena.used();
   }
 
   void prepare() const {
@@ -249,24 +272,16 @@ class Saliency {
     });
   }
 
-  void measure(const Rescaling& rescaling, const ParallelFor& parallel_for) const {
-    std::vector<std::pair<Tile, ChannelRanges<Real>>> tasks;
-    for (const MeasuredTerm& measured : rescaling) {
-      for (size_t i = 0; i < measured.tiles.size(); ++i) tasks.emplace_back(measured.tiles[i], measured.ranges[i]);
-    }
-    parallel_for(tasks.size(), kTileBytes, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const auto& [tile, ranges] = tasks[i];
-        measure_tile(rescaling[tile.index], tile, ranges);
-      }
-    });
-    parallel_for(rescaling.size(), kTileBytes / 16, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) combine(rescaling[i]);
-    });
+  const Pipeline::Step* measure(const Wave& wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
+    return pipeline->add(
+        wave.measured_tiles.size(), needs,
+        [this, &wave](int64_t i) { measure_tile(wave.measured[wave.measured_tiles[i].index], wave.measured_tiles[i]); },
+        [this, &wave] { std::for_each(wave.measured.begin(), wave.measured.end(), [this](auto& m) { combine(m); }); });
   }
 
-  void measure_tile(const MeasuredTerm& measured, const Tile& tile, ChannelRanges<Real> ranges) const {
+  void measure_tile(const MeasuredTerm& measured, const Tile& tile) const {
     const Term& term = *measured.term;
+    const ChannelRanges<Real> ranges = measured.of_tile(tile.begin / measured.positions_per_tile);
     std::fill_n(ranges.min, term.channels, Range<Real>().min);
     std::fill_n(ranges.max, term.channels, Range<Real>().max);
     with_term(term, measured.image, [&](auto rectified) {
@@ -280,42 +295,19 @@ class Saliency {
   }
 
   void combine(const MeasuredTerm& measured) const {
-    const auto& [min, factor] = measured.rescale;
-    Range<Real> sample;
-    for (int64_t c = 0; c < measured.term->channels; ++c) {
-      Range<Real> range;
-      for (const ChannelRanges<Real>& tile : measured.ranges) {
-        range.min = nan_min(range.min, tile.min[c]);
-        range.max = plain_max(range.max, tile.max[c]);
-      }
-      min[c] = range.min;
-      factor[c] = inverse_range(range, Rescale::kPerChannel);
-      sample.min = nan_min(sample.min, range.min);
-      sample.max = plain_max(sample.max, range.max);
-    }
-    if (problem_.options.rescale == Rescale::kPerSample) {
-      std::fill_n(min, measured.term->channels, sample.min);
-      std::fill_n(factor, measured.term->channels, inverse_range(sample, Rescale::kPerSample));
-    }
+    const int64_t channels = measured.term->channels;
+    const ChannelRanges<Real> ranges = measured.of_tile(0);
+    for (int64_t tile = 1; tile < measured.tiles(); ++tile) merge(ranges, measured.of_tile(tile), channels);
+    with_term(*measured.term, measured.image,
+              [&](auto rectified) { prepare_rescale(rectified, ranges, channels, problem_.options.rescale); });
   }
 
-  void reduce(const std::vector<Segment>& wave, const Rescaling& rescaling, const ParallelFor& parallel_for) const {
-    std::vector<Tile> tasks;
-    for (size_t i = 0; i < wave.size(); ++i) {
-      const Group& group = groups_[wave[i].group];
-      int64_t bytes = 0;
-      for (size_t t = wave[i].first; t < wave[i].last; ++t) bytes += bytes_per_position(problem_.terms[group.terms[t]]);
-      // Of each term a stretch that is long enough to be read as a stream.
-      const auto terms = static_cast<int64_t>(wave[i].last - wave[i].first);
-      const auto tiles = cut(i, positions(group.extent), std::max<int64_t>(kLanes, kStreamBytes * terms / bytes));
-      tasks.insert(tasks.end(), tiles.begin(), tiles.end());
-    }
-    parallel_for(tasks.size(), kTileBytes, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) reduce_tile(wave[tasks[i].index], tasks[i], rescaling);
-    });
+  const Pipeline::Step* reduce(const Wave& wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
+    return pipeline->add(wave.tiles.size(), needs, [this, &wave](int64_t i) { reduce_tile(wave, wave.tiles[i]); });
   }
 
-  void reduce_tile(const Segment& segment, const Tile& tile, const Rescaling& rescaling) const {
+  void reduce_tile(const Wave& wave, const Tile& tile) const {
+    const Segment& segment = wave.segments[tile.index];
     const Group& group = groups_[segment.group];
     const int64_t size = positions(group.extent);
     Real* sums = sums_[segment.group] + segment.image * size;
@@ -334,8 +326,8 @@ class Saliency {
       };
       with_term(term, segment.image, [&](auto rectified) {
         if (!rescaled()) return reduce(rectified);
-        const MeasuredTerm& measured = rescaling[segment.first_range + i - segment.first];
-        reduce(Rescaled<Real, decltype(rectified)>{rectified, measured.rescale});
+        const auto [min, factor] = wave.measured[segment.first_measured + i - segment.first].of_tile(0);
+        reduce(Rescaled<Real, decltype(rectified)>{rectified, {min, factor}});
       });
     }
   }
@@ -391,8 +383,7 @@ class Saliency {
   std::vector<Columns<Real>> columns_;  // For each group: where target columns lie.
   Real* expanded_;                      // (tasks of the resize, kRowSlots, width)
   int64_t tasks_per_image_;
-  std::vector<std::vector<Segment>> waves_;
-  Real* wave_scratch_;  // Ranges and rescales of the wave at hand.
+  std::vector<Wave> waves_;
 };
 
 }  // namespace
