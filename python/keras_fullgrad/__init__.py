@@ -20,6 +20,7 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from keras_fullgrad import filters, inspection, methods, ops, reference, utils
+from keras_fullgrad.decomposing import completeness, decompose
 from keras_fullgrad.explaining import explain, full_gradients, gradients
 
 __version__ = version("keras-fullgrad")
@@ -27,6 +28,8 @@ __version__ = version("keras-fullgrad")
 ops.warn_without_native()
 
 __all__ = [
+    "completeness",
+    "decompose",
     "explain",
     "filters",
     "full_gradients",

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_fullgrad import inspection
+
 Batch = tuple[Any, Any | None]
 
 POSITIONS = 2**20
@@ -30,23 +32,31 @@ class Batches(NamedTuple):
     steps: int | None
 
 
-def cut(x: Any, y: Any | None = None, batch_size: int | None = None, steps: int | None = None) -> Batches:
+def cut(
+    x: Any,
+    y: Any | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    several: bool = False,
+) -> Batches:
     """Cuts data into batches.
 
     Args:
         x: An array, a tensor, a `tf.data.Dataset`, a Keras `PyDataset`, or an iterable; the latter
-            three yield batches of inputs, or tuples of inputs and classes.
+            three yield batches of inputs, or tuples of inputs and classes. A dictionary of arrays, or,
+            with ``several``, a list or a tuple of them, holds several inputs.
         y: Classes for an array or a tensor: (images, K), (images,), one class for all, or None.
         batch_size: The images in a batch. None: as many as have about :data:`POSITIONS` positions
             for arrays, and the batches as they come for the rest.
         steps: At most as many batches.
+        several: Whether a list or a tuple of arrays holds several inputs, not several images.
 
     Returns:
         The batches.
 
     Raises:
-        ValueError: If there is no image, classes and images are not as many, or a size is not
-            positive.
+        ValueError: If there is no image, inputs, classes and images are not as many, or a size is
+            not positive.
         TypeError: If the data is of another kind, or classes are not integers.
 
     Example:
@@ -56,23 +66,77 @@ def cut(x: Any, y: Any | None = None, batch_size: int | None = None, steps: int 
     for name, value in (("batch_size", batch_size), ("steps", steps)):
         if value is not None and value < 1:
             raise ValueError(f"expected {name} to be at least 1, got {value}")
-    if isinstance(x, (list, tuple)):
+    if isinstance(x, (list, tuple)) and not several:
         x = np.asarray(x)
-    if not isinstance(x, (np.ndarray, tf.Tensor)):
+    arrays = keras.tree.flatten(x)
+    if not all(isinstance(array, (np.ndarray, tf.Tensor)) for array in arrays):
         if y is not None:
             raise ValueError(f"expected no y beside a {type(x).__name__}: its batches hold the classes")
-        return _cut_stream(x, batch_size, steps)
+        return _cut_stream(x, batch_size, steps, several)
 
-    images = 0 if len(x.shape) == 0 else int(x.shape[0])
+    shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
+    counts = {0 if len(array.shape) == 0 else int(array.shape[0]) for array in arrays}
+    if len(counts) > 1:
+        raise ValueError(f"expected as many images in each input, got inputs of shapes {shapes}")
+    (images,) = counts
     if images == 0:
-        raise ValueError(f"expected at least one image, got inputs of shape {tuple(x.shape)}")
-    batch_size = batch_size or default_size(x.shape)
+        raise ValueError(f"expected at least one image, got inputs of shape {shapes}")
+    batch_size = batch_size or min(default_size(array.shape) for array in arrays)
     y = classes(y, images)
     count = -(-images // batch_size)
     if steps is not None and steps < count:
         count, images = steps, steps * batch_size
-    pieces = (slice(i * batch_size, (i + 1) * batch_size) for i in range(count))
-    return Batches(((x[p], None if y is None else y[p]) for p in pieces), images, count)
+
+    def piece(index: int) -> Batch:
+        rows = slice(index * batch_size, (index + 1) * batch_size)
+        inputs = keras.tree.map_structure(lambda array: array[rows], x)
+        return inputs, None if y is None else y[rows]
+
+    return Batches(map(piece, range(count)), images, count)
+
+
+def for_model(
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+) -> Batches:
+    """Cuts data into batches as a model takes them: checked, and as tensors of its types.
+
+    Args:
+        model: The model; it gets its weights where it has none yet.
+        x: The data; see :func:`cut`. Several inputs are a dictionary, or a list or a tuple where the
+            model says that it takes several.
+        y: The classes; see :func:`cut`.
+        batch_size: The images in a batch.
+        steps: At most as many batches.
+
+    Returns:
+        The batches. What does not fit the model is found when its batch is due.
+
+    Raises:
+        ValueError: As :func:`cut`, and if shapes or classes do not fit the model.
+        TypeError: As :func:`cut`, and if the model is none of Keras 3.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
+        >>> [inputs.dtype.name for inputs, _ in for_model(model, np.ones([3, 4])).batches]
+        ['float32']
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"expected a Keras 3 model, got {type(model).__module__}.{type(model).__qualname__}")
+    data = cut(x, y, batch_size, steps, several=_takes_several(model, x))
+
+    def prepare(batch: Batch) -> Batch:
+        inputs, classes = batch
+        inputs = _as_tensors(model, inputs)
+        _check_shape(model, inputs)
+        _build(model, inputs)
+        _check_classes(model, classes)
+        return inputs, classes
+
+    return data._replace(batches=map(prepare, data.batches))
 
 
 def default_size(shape: tuple[int, ...]) -> int:
@@ -115,7 +179,7 @@ def classes(y: Any | None, images: int) -> np.ndarray | None:
     return y.astype(np.int64)
 
 
-def _cut_stream(data: Any, batch_size: int | None, steps: int | None) -> Batches:
+def _cut_stream(data: Any, batch_size: int | None, steps: int | None, several: bool) -> Batches:
     count: int | None
     if isinstance(data, keras.utils.PyDataset):
         count = data.num_batches
@@ -136,11 +200,63 @@ def _cut_stream(data: Any, batch_size: int | None, steps: int | None) -> Batches
     def batches() -> Iterator[Batch]:
         for element in stream:
             x, y = element[:2] if isinstance(element, tuple) and len(element) > 1 else (element, None)
-            if isinstance(x, tuple):
+            if isinstance(x, tuple) and not several:
                 (x,) = x
-            yield from cut(x, y, batch_size or max(1, len(x))).batches
+            images = max((len(array) for array in keras.tree.flatten(x)), default=0)
+            yield from cut(x, y, batch_size or max(1, images), several=several).batches
 
     known = None if batch_size is not None else count
     if steps is None:
         return Batches(batches(), None, known)
     return Batches(itertools.islice(batches(), steps), None, steps)
+
+
+def _takes_several(model: keras.Model, x: Any) -> bool:
+    """Whether a tuple or list of arrays is a set of inputs. A model without symbolic inputs cannot tell."""
+    symbolic = getattr(model, "inputs", None)
+    return len(symbolic) > 1 if symbolic else isinstance(x, tuple)
+
+
+def _as_tensors(model: keras.Model, inputs: Any) -> Any:
+    """Tensors of the types that the model takes, so that data of any type can be given."""
+    symbolic = getattr(model, "inputs", None) or []
+    types = [tensor.dtype for tensor in symbolic]
+    if isinstance(inputs, dict):
+        types_of = {tensor.name: tensor.dtype for tensor in symbolic}
+        types = [types_of.get(name, model.variable_dtype) for name in sorted(inputs)]
+    flat = keras.tree.flatten(inputs)
+    if len(flat) == 1:
+        # A single input is what the map is drawn over: there is no gradient of an integer.
+        types = [t if "float" in t else keras.config.floatx() for t in types or [model.variable_dtype]]
+    types = types if len(types) == len(flat) else [model.variable_dtype] * len(flat)
+    flat = [tf.cast(tf.convert_to_tensor(x), t) for x, t in zip(flat, types, strict=True)]
+    return keras.tree.pack_sequence_as(inputs, flat)
+
+
+def _build(model: keras.Model, inputs: Any) -> None:
+    """Creates the weights of a model that never saw an input, which a traced function could not."""
+    inner = model.model if isinstance(model, inspection.ExposedModel) else model
+    if not inner.built:
+        inner(keras.tree.map_structure(lambda x: x[:1], inputs), training=False)
+
+
+def _check_shape(model: keras.Model, inputs: Any) -> None:
+    symbolic = getattr(model, "inputs", None)
+    if not symbolic or isinstance(inputs, dict):
+        return
+    channel_axis = 1 if inspection.data_layout(model) == "channels_first" else -1
+    given = keras.tree.flatten(inputs)
+    if len(given) != len(symbolic):
+        raise ValueError(f"expected {len(symbolic)} inputs, got {len(given)}")
+    for tensor, x in zip(symbolic, given, strict=True):
+        expected, shape = tensor.shape, tuple(x.shape)
+        if len(expected) != len(shape) or expected[channel_axis] not in (None, shape[channel_axis]):
+            raise ValueError(
+                f"expected inputs of shape {expected}, of any size where the model takes any, got {shape}"
+            )
+
+
+def _check_classes(model: keras.Model, classes: np.ndarray | None) -> None:
+    known = inspection.count_classes(model)
+    if classes is not None and known is not None and classes.max() >= known:
+        raise ValueError(f"expected classes from 0 to {known - 1} in y, got {classes.max()}")

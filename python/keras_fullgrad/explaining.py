@@ -1,6 +1,7 @@
 """Runs a method over data of any size, batch by batch, and returns NumPy arrays."""
 
 import functools
+import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -10,15 +11,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import batches, filters, inspection, reference
+from keras_fullgrad import batches, decomposing, filters, inspection, reference
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
 
-Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+Step = Callable[..., tuple[Any, ...]]
 
 _MOST_STEPS = 16  # For each model: a new lambda as `psi` in every call must not fill the memory.
 _STEPS: weakref.WeakKeyDictionary[keras.Model, OrderedDict[Hashable, Step]]
 _STEPS = weakref.WeakKeyDictionary()
+
+_LARGE_SHARE = 0.1
+_WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 
 def explain(
@@ -68,9 +72,7 @@ def explain(
         >>> logits.shape, maps.shape
         ((5, 1), (5, 8, 8, 1))
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"expected a Keras 3 model, got {type(model).__module__}.{type(model).__qualname__}")
-    data = batches.cut(x, y, batch_size, steps)
+    data = batches.for_model(model, x, y, batch_size, steps)
     progress = keras.callbacks.CallbackList(
         list(callbacks or []),
         add_progbar=verbose != 0,
@@ -79,24 +81,19 @@ def explain(
         epochs=1,
         steps=data.steps,
     )
-    dtype = _input_dtype(model)
-    collected: list[tuple[np.ndarray, np.ndarray]] = []
+    collected: list[Any] = []
     progress.on_predict_begin()
     for index, (inputs, classes) in enumerate(data.batches):
         progress.on_predict_batch_begin(index)
-        inputs = tf.cast(tf.convert_to_tensor(inputs), dtype)
-        _check_shape(model, inputs)
-        _build(model, inputs)
-        _check_classes(model, classes)
+        if method is gradient.full_gradients:
+            _warn_of_left_out(model, inputs, classes, method_params)
         step, tensors = _step(model, method, inputs, classes, postprocessing, resizing, method_params)
-        logits, maps = step(*tensors)
-        collected.append((logits.numpy(), maps.numpy()))
+        collected.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), step(*tensors)))
         progress.on_predict_batch_end(index)
     if not collected:
         raise ValueError("expected at least one batch, got an iterable without any")
     progress.on_predict_end()
-    logits, maps = zip(*collected, strict=True)
-    return np.concatenate(logits), np.concatenate(maps)
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *collected)
 
 
 _SHORTCUT: dict[str, Any] = {"postprocessing": filters.normalize, "resizing": False}
@@ -133,6 +130,8 @@ def full_gradients(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Explains logits by FullGrad maps, rescaled to [0, 1].
 
+    With ``return_terms`` nothing is rescaled, so that the maps of the terms add up to the maps.
+
     Args:
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
         x: The inputs; see :func:`explain`.
@@ -141,7 +140,8 @@ def full_gradients(
             :func:`keras_fullgrad.methods.gradient.full_gradients`, such as ``preset="paper"``.
 
     Returns:
-        The logits, (images, K), and the maps, (images, space, K), in [0, 1].
+        The logits, (images, K), and the maps, (images, space, K), in [0, 1]. With ``return_terms`` also a
+        dictionary of the maps of each term, by the layer's name.
 
     Raises:
         ValueError: As :func:`explain`.
@@ -153,49 +153,33 @@ def full_gradients(
         >>> maps.shape
         (1, 8, 8, 2)
     """
-    return explain(gradient.full_gradients, model, x, y, **(_SHORTCUT | params))
+    defaults = _SHORTCUT | ({"postprocessing": None} if params.get("return_terms") else {})
+    return explain(gradient.full_gradients, model, x, y, **(defaults | params))
 
 
-def _input_dtype(model: keras.Model) -> str:
-    """The floating type that the model takes, so that data of any type can be given."""
-    inputs = getattr(model, "inputs", None)
-    dtype = inputs[0].dtype if inputs else model.variable_dtype
-    return dtype if "float" in dtype else keras.config.floatx()
-
-
-def _build(model: keras.Model, inputs: tf.Tensor) -> None:
-    """Creates the weights of a model that never saw an input, which a traced function could not."""
-    inner = model.model if isinstance(model, inspection.ExposedModel) else model
-    if not inner.built:
-        inner(inputs[:1], training=False)
-
-
-def _check_shape(model: keras.Model, inputs: tf.Tensor) -> None:
-    symbolic = getattr(model, "inputs", None)
-    if not symbolic:
+def _warn_of_left_out(
+    model: keras.Model, inputs: Any, classes: np.ndarray | None, params: dict[str, Any]
+) -> None:
+    """Says once for each model where maps leave out much of what it computes."""
+    chosen = {"biases", "simple", "implicit_biases"} & {name for name in params if params[name] is not None}
+    if model in _WARNED or chosen or isinstance(model, inspection.ExposedModel):
         return
-    expected = symbolic[0].shape
-    channel_axis = 1 if inspection.data_layout(model) == "channels_first" else -1
-    if len(expected) != inputs.shape.rank or expected[channel_axis] not in (
-        None,
-        inputs.shape[channel_axis],
-    ):
-        raise ValueError(
-            f"expected inputs of shape {expected}, of any size where the model takes any, "
-            f"got {tuple(inputs.shape)}"
+    _WARNED.add(model)
+    first = keras.tree.map_structure(lambda x: x[:1], inputs)
+    share = decomposing.left_out(model, first, None if classes is None else classes[:1, :1])
+    if share > _LARGE_SHARE:
+        warnings.warn(
+            f"implicit biases make up {share:.0%} of what model '{model.name}' adds up to its logit on the "
+            "first image, and the map leaves them out: implicit_biases=True draws them too, and "
+            "completeness(model) tells which layers they come from",
+            stacklevel=4,
         )
-
-
-def _check_classes(model: keras.Model, classes: np.ndarray | None) -> None:
-    known = inspection.count_classes(model)
-    if classes is not None and known is not None and classes.max() >= known:
-        raise ValueError(f"expected classes from 0 to {known - 1} in y, got {classes.max()}")
 
 
 def _step(
     model: keras.Model,
     method: Method,
-    inputs: tf.Tensor,
+    inputs: Any,
     classes: np.ndarray | None,
     postprocessing: filters.Filter | None,
     resizing: bool | Sequence[int] | None,
@@ -205,10 +189,13 @@ def _step(
     arrays = {name: value for name, value in params.items() if _holds_tensors(value)}
     static = {name: value for name, value in params.items() if name not in arrays}
     arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
-    flat = [] if classes is None else [tf.convert_to_tensor(classes)]
-    flat += tf.nest.flatten(arrays)
-    tensors = [inputs, *flat]
-    batched = 1 if classes is None else 2
+    structure = keras.tree.map_structure(lambda _: 0, inputs)  # What is kept must not keep data.
+    tensors = keras.tree.flatten(inputs)
+    sources = len(tensors)
+    if classes is not None:
+        tensors.append(tf.convert_to_tensor(classes))
+    batched = len(tensors)
+    tensors += tf.nest.flatten(arrays)
     signature = [
         tf.TensorSpec([None, *t.shape[1:]] if i < batched else t.shape, t.dtype)
         for i, t in enumerate(tensors)
@@ -221,6 +208,7 @@ def _step(
         _frozen(resizing),
         _frozen(static),
         tuple(arrays),
+        repr(structure),
         batched,
         tuple(signature),
     )
@@ -231,15 +219,17 @@ def _step(
     reference_to_model = weakref.ref(model)  # What is kept for a model must not keep the model.
 
     @functools.partial(tf.function, autograph=False)  # As Keras's own predict.
-    def step(inputs: tf.Tensor, *flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        indices = flat[0] if batched == 2 else None
-        given = tf.nest.pack_sequence_as(arrays, flat[batched - 1 :])
-        logits, maps = method(reference_to_model(), inputs, indices, **static, **given)
+    def step(*tensors: tf.Tensor) -> tuple[Any, ...]:
+        inputs = keras.tree.pack_sequence_as(structure, tensors[:sources])
+        indices = tensors[sources] if batched > sources else None
+        given = tf.nest.pack_sequence_as(arrays, tensors[batched:])
+        logits, *maps = method(reference_to_model(), inputs, indices, **static, **given)
         if postprocessing is not None:
-            maps = postprocessing(maps, axis=tuple(range(1, maps.shape.rank - 1)))
+            maps[0] = postprocessing(maps[0], axis=tuple(range(1, maps[0].shape.rank - 1)))
         if resizing is not None and resizing is not False:
-            maps = _resize(maps, inputs, resizing)
-        return logits, maps
+            drawn = gradient.drawn_input(inputs, static.get("source"))
+            maps = tf.nest.map_structure(lambda m: _resize(m, drawn, resizing), maps)
+        return logits, *maps
 
     steps[key] = step.get_concrete_function(*signature)
     if len(steps) > _MOST_STEPS:

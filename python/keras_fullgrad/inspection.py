@@ -3,6 +3,7 @@
 The names and the arguments are those of keras-explainable.
 """
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -63,15 +64,43 @@ def flatten_layers(model: keras.Model) -> list[keras.Layer]:
         >>> [layer.name for layer in flatten_layers(keras.Sequential([inner]))][1:]
         ['a', 'b']
     """
-    found: dict[int, keras.Layer] = {}
+    return [layer for _, layer in _paths(model)]
 
-    def visit(layer: keras.Layer) -> None:
-        for child in layer._flatten_layers(include_self=False, recursive=False):
-            if id(child) not in found:
-                found[id(child)] = child
-                visit(child)
 
-    visit(model)
+def layer_names(model: keras.Model) -> dict[int, str]:
+    """Names a model and all layers below it, nested ones by their path, no two alike.
+
+    Args:
+        model: The model, exposed or not.
+
+    Returns:
+        The names, by the ``id`` of the layer.
+
+    Example:
+        >>> inner = keras.Sequential([keras.layers.Dense(2, name="a")], name="body")
+        >>> model = keras.Sequential([inner], name="net")
+        >>> list(layer_names(model).values())
+        ['net', 'body', 'body/a']
+    """
+    model = model.model if isinstance(model, ExposedModel) else model
+    names = {id(model): model.name}
+    taken = collections.Counter([model.name])
+    for path, layer in _paths(model):
+        taken[path] += 1
+        names[id(layer)] = path if taken[path] == 1 else f"{path}~{taken[path]}"
+    return names
+
+
+def _paths(model: keras.Model) -> list[tuple[str, keras.Layer]]:
+    found: dict[int, tuple[str, keras.Layer]] = {}
+
+    def visit(parent: keras.Layer, prefix: str) -> None:
+        for layer in parent._flatten_layers(include_self=False, recursive=False):
+            if id(layer) not in found:
+                found[id(layer)] = (prefix + layer.name, layer)
+                visit(layer, f"{prefix}{layer.name}/")
+
+    visit(model, "")
     return list(found.values())
 
 
@@ -335,6 +364,25 @@ def _bias(layer: keras.Layer) -> tf.Tensor:
     return tf.convert_to_tensor(layer.bias)
 
 
+def channel_axis(layer: keras.Layer) -> int:
+    """Tells along which axis of its signal a layer's bias runs.
+
+    Args:
+        layer: The layer.
+
+    Returns:
+        The axis, as the layer counts it: -1 but for layers with channels first.
+
+    Example:
+        >>> channel_axis(keras.layers.Conv2D(4, 3, data_format="channels_first"))
+        1
+    """
+    if isinstance(layer, NORMALIZATION_LAYERS):
+        axis = layer.axis
+        return axis if isinstance(axis, int) else axis[0] if len(axis) == 1 else -1
+    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+
+
 class ExposedModel(keras.Model):
     """A model that also puts out signals from within.
 
@@ -365,12 +413,15 @@ class ExposedModel(keras.Model):
         logits, signals = self.signals(inputs, training=training)
         return [logits, *(tensor for _, tensor in signals)]
 
-    def signals(self, inputs: Any, training: bool = False) -> tuple[tf.Tensor, list[tuple[int, tf.Tensor]]]:
+    def signals(
+        self, inputs: Any, training: bool = False, tap: interception.Tap | None = None
+    ) -> tuple[tf.Tensor, list[tuple[int, tf.Tensor]]]:
         """Calls the model.
 
         Args:
             inputs: The inputs of the model.
             training: Whether layers run as in training.
+            tap: What may replace signals on their way; see :func:`interception.listening`.
 
         Returns:
             The logits, and for each exposed signal the index of its endpoint and the tensor, in the
@@ -380,11 +431,8 @@ class ExposedModel(keras.Model):
             ValueError: If the model never called a layer that was to be exposed.
         """
         applications: list[interception.Application] = []
-        layers = flatten_layers(self.model)
-        with (
-            interception.listening(layers, applications.append),
-            interception.any_size([self.model, *layers]),
-        ):
+        layers = [self.model, *flatten_layers(self.model)]
+        with interception.listening(layers, applications.append, tap), interception.any_size(layers):
             outputs = self.model(inputs, training=training)
 
         found = []

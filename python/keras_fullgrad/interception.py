@@ -2,8 +2,8 @@
 
 A graph of layers can be read only from a functional model, and only at its top level. A call can
 be listened to in every model: functional, Sequential, subclassed, nested in any mix. While
-:func:`listening` is active, each layer's ``call`` reports what it put out; afterwards every layer
-is as it was, after an exception too.
+:func:`listening` is active, each layer's ``call`` reports what it put out, and a tap may replace the
+signals on their way; afterwards every layer is as it was, after an exception too.
 """
 
 import contextlib
@@ -37,9 +37,21 @@ class Application:
     preactivation: Any
 
 
+Tap = Callable[[keras.Layer, tf.Tensor], tf.Tensor]
+"""Takes a layer and a signal of floating type that its own operations made; returns what goes on."""
+
+
 @contextlib.contextmanager
-def listening(layers: Sequence[keras.Layer], report: Callable[[Application], None]) -> Iterator[None]:
-    """Reports each call of ``layers`` that this thread makes.
+def listening(
+    layers: Sequence[keras.Layer],
+    report: Callable[[Application], None],
+    tap: Tap | None = None,
+) -> Iterator[None]:
+    """Reports each call of ``layers`` that this thread makes, and taps their signals.
+
+    The signals are what a layer takes in, what it hands to its own activation, and what it puts out.
+    Each is tapped once, by the innermost layer that made it. What is computed in a graph of its own, as
+    within the loop of a recurrent layer, is out of reach: nothing there is reported or tapped.
 
     An activation that was assigned by its name (``layer.activation = "linear"``), which Keras
     cannot call, is looked up for the time of the call.
@@ -47,6 +59,7 @@ def listening(layers: Sequence[keras.Layer], report: Callable[[Application], Non
     Args:
         layers: The layers to listen to.
         report: Called after each call of one of them.
+        tap: What may replace the signals. None: nothing does.
 
     Yields:
         Nothing; the layers report until the context is left.
@@ -59,6 +72,24 @@ def listening(layers: Sequence[keras.Layer], report: Callable[[Application], Non
         TensorShape([1, 2])
     """
     thread = threading.get_ident()
+    home = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    callers: list[keras.Layer] = []
+    tapped: dict[int, tf.Tensor] = {}  # By identity; holding the tensors keeps the identities theirs.
+
+    def pass_on(layer: keras.Layer, signals: Any) -> Any:
+        if tap is None:
+            return signals
+
+        def tap_once(signal: Any) -> Any:
+            if not isinstance(signal, tf.Tensor) or not signal.dtype.is_floating or id(signal) in tapped:
+                return signal
+            if _graph(signal) is not home:
+                return signal
+            signal = tap(layer, signal)
+            tapped[id(signal)] = signal
+            return signal
+
+        return keras.tree.map_structure(tap_once, signals, none_is_leaf=False)
 
     def listen(layer: keras.Layer, patches: contextlib.ExitStack) -> None:
         call = layer.call
@@ -69,10 +100,16 @@ def listening(layers: Sequence[keras.Layer], report: Callable[[Application], Non
         def reporting(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != thread:
                 return call(*args, **kwargs)
-            with _preactivations(layer) as preactivations:
-                output = call(*args, **kwargs)
+            args, kwargs = pass_on(callers[-1] if callers else layer, (args, kwargs))
+            callers.append(layer)
+            try:
+                with _preactivations(layer, functools.partial(pass_on, layer)) as preactivations:
+                    output = pass_on(layer, call(*args, **kwargs))
+            finally:
+                callers.pop()
             first = args[0] if args else next(iter(kwargs.values()), None)
-            report(Application(layer, first, output, preactivations[-1] if preactivations else output))
+            if all(_graph(signal) is home for signal in keras.tree.flatten(output)):
+                report(Application(layer, first, output, preactivations[-1] if preactivations else output))
             return output
 
         patches.enter_context(_attribute(layer, "call", reporting))
@@ -81,6 +118,10 @@ def listening(layers: Sequence[keras.Layer], report: Callable[[Application], Non
         for layer in layers:
             listen(layer, patches)
         yield
+
+
+def _graph(tensor: Any) -> tf.Graph | None:
+    return tensor.graph if tf.is_symbolic_tensor(tensor) else None
 
 
 @contextlib.contextmanager
@@ -111,8 +152,8 @@ def any_size(models: Sequence[keras.Layer]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _preactivations(layer: keras.Layer) -> Iterator[list[tf.Tensor]]:
-    """Collects what the layer hands to its activation."""
+def _preactivations(layer: keras.Layer, pass_on: Callable[[Any], Any]) -> Iterator[list[tf.Tensor]]:
+    """Collects what the layer hands to its activation, and passes it on."""
     collected: list[tf.Tensor] = []
     activation = getattr(layer, "activation", None)
     if isinstance(activation, str):
@@ -123,6 +164,7 @@ def _preactivations(layer: keras.Layer) -> Iterator[list[tf.Tensor]]:
 
     @functools.wraps(activation)
     def collecting(x: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
+        x = pass_on(x)
         collected.append(x)
         return activation(x, *args, **kwargs)
 

@@ -1,12 +1,14 @@
 """Explaining methods made from gradients: tensors in, tensors out, eager or traced."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
+import ml_dtypes
 import tensorflow as tf
 
-from keras_fullgrad import filters, inspection, ops
+from keras_fullgrad import decomposition, filters, inspection, ops
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {"psi": filters.absolute_normalize, "channels": "mean", "resize": "half_pixel"},
@@ -18,6 +20,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """What `default` (keras-explainable's numbers) and `paper` (the authors' numbers) stand for."""
 
+INPUT = "input"
+"""The name of the input's own term."""
+
 
 def gradients(
     model: keras.Model,
@@ -27,6 +32,8 @@ def gradients(
     indices_batch_dims: int = -1,
     spatial_axis: Sequence[int] | None = None,
     gradient_filter: Callable[[tf.Tensor], tf.Tensor] = tf.abs,
+    *,
+    source: int | str | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     r"""Computes the gradient of a logit with respect to the input (Simonyan et al. 2013).
 
@@ -34,12 +41,14 @@ def gradients(
 
     Args:
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
-        inputs: The inputs, (batch, space, channels), of floating type.
+        inputs: The inputs, (batch, space, channels), of floating type, or a list or dictionary of the
+            inputs of a model that has several.
         indices: The classes to explain, (batch, K). None: each image's top class.
         indices_axis: The axis of the classes in the logits.
         indices_batch_dims: How many dimensions the logits and ``indices`` share.
         spatial_axis: The axes of positions. None: found from the model's layers.
         gradient_filter: What is done to the gradient before its channels are averaged.
+        source: Of several inputs the one to draw the map over: its index or name.
 
     Returns:
         The logits, (batch, K), or all of them where ``indices`` is None, and the maps,
@@ -54,15 +63,16 @@ def gradients(
         >>> maps.shape
         TensorShape([1, 8, 8, 2])
     """
-    layout = _layout(model, inputs, spatial_axis)
+    drawn = drawn_input(inputs, source)
+    layout = _layout(model, drawn, spatial_axis)
     exposed = model if isinstance(model, inspection.ExposedModel) else inspection.expose(model, [])
     channel_axis = -1 if layout == "channels_last" else 1
-    logits, targets, _, tape = _forward(exposed, inputs, indices, indices_axis, indices_batch_dims)
+    computed = decomposition.forward(exposed, inputs, indices, indices_axis, indices_batch_dims)
     maps = [
-        tf.reduce_mean(gradient_filter(gradient), axis=channel_axis)
-        for gradient, *_ in _backward(tape, targets, [inputs])
+        tf.reduce_mean(gradient_filter(computed.tape.gradient(target, drawn)), axis=channel_axis)
+        for target in computed.targets
     ]
-    return logits, tf.stack(maps, axis=-1)
+    return computed.logits, tf.stack(maps, axis=-1)
 
 
 def full_gradients(
@@ -77,8 +87,11 @@ def full_gradients(
     *,
     preset: str = "default",
     simple: bool = False,
+    implicit_biases: bool = False,
+    return_terms: bool = False,
+    source: int | str | None = None,
     backend: str = "auto",
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor] | tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
     r"""Computes FullGrad maps (Srinivas & Fleuret 2019, arXiv:1905.00780).
 
     .. math::
@@ -92,7 +105,8 @@ def full_gradients(
     Args:
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`. With
             ``biases``, also a model of the user's own whose outputs are ``[logits, *signals]``.
-        inputs: The inputs, (batch, space, channels), of floating type.
+        inputs: The inputs, (batch, space, channels), of floating type, or a list or dictionary of the
+            inputs of a model that has several.
         indices: The classes to explain, (batch, K). None: each image's top class.
         indices_axis: The axis of the classes in the logits.
         indices_batch_dims: How many dimensions the logits and ``indices`` share.
@@ -101,15 +115,20 @@ def full_gradients(
         biases: A bias for each exposed layer. None: read from the layers.
         preset: ``default``, the numbers of keras-explainable, or ``paper``, those of the authors.
         simple: Whether to leave the biases out as factors: Simple FullGrad.
+        implicit_biases: Whether layers that are not linear add terms too, :math:`f(z) - J_f(z) z`;
+            only with them do the terms of nets with more than ReLUs add up to the logit.
+        return_terms: Whether to return each layer's own map too.
+        source: Of several inputs the one to draw the map over: its index or name.
         backend: ``native``, ``tensorflow``, or ``auto``.
 
     Returns:
         The logits, (batch, K), or all of them where ``indices`` is None, and the maps,
-        (batch, space, K).
+        (batch, space, K). With ``return_terms`` also a dictionary of the maps of the input and of each
+        layer with a place in the map, by its name, which add up to the maps.
 
     Raises:
-        ValueError: If the inputs hold no positions, the preset is unknown, or the biases are not as
-            many as the exposed layers.
+        ValueError: If the inputs hold no positions, the preset is unknown, options exclude each other,
+            or the biases are not as many as the exposed layers.
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
@@ -120,31 +139,80 @@ def full_gradients(
     """
     if preset not in PRESETS:
         raise ValueError(f"expected preset to be one of {', '.join(PRESETS)}, got {preset!r}")
+    if simple and implicit_biases:
+        raise ValueError("expected simple or implicit_biases, got both: Simple FullGrad has no biases")
     options = PRESETS[preset] | ({"psi": psi} if psi is not None else {})
-    layout = _layout(model, inputs, spatial_axis)
+    drawn = drawn_input(inputs, source)
+    layout = _layout(model, drawn, spatial_axis)
     exposed = model
     if biases is None and not isinstance(model, inspection.ExposedModel):
         exposed = inspection.expose(model)
 
-    logits, targets, signals, tape = _forward(exposed, inputs, indices, indices_axis, indices_batch_dims)
-    if biases is None:
-        biases = inspection.biases([endpoint.layer for endpoint in exposed.arguments])
-    count = len(exposed.arguments) if isinstance(exposed, inspection.ExposedModel) else len(signals)
-    if len(biases) != count:
-        raise ValueError(f"expected a bias for each of the {count} exposed layers, got {len(biases)}")
+    logits, targets, terms, tape = decomposition.forward(
+        exposed, inputs, indices, indices_axis, indices_batch_dims, biases, implicit_biases
+    )
+    terms = [term for term in terms if term.signal.shape.rank == drawn.shape.rank]
+    size = tf.shape(drawn)[1:-1] if layout == "channels_last" else tf.shape(drawn)[2:]
 
-    rank = inputs.shape.rank
-    spatial = [(index, signal) for index, signal in signals if signal.shape.rank == rank]
-    size = tf.shape(inputs)[1:-1] if layout == "channels_last" else tf.shape(inputs)[2:]
-    maps = []
-    for gradient_of_input, *rest in _backward(tape, targets, [inputs, *(s for _, s in spatial)]):
-        terms = [(gradient_of_input, inputs)]
-        for (index, _), gradient in zip(spatial, rest, strict=True):
+    def draw(factors: Iterable[tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
+        gradients, weights = zip(*factors, strict=True)
+        return ops.saliency_map(gradients, weights, size, layout=layout, backend=backend, **options)
+
+    names = inspection.layer_names(exposed)
+    maps, maps_of_terms = [], []
+    for target in targets:
+        gradient_of_input, *gradients = tape.gradient(target, [drawn, *(term.signal for term in terms)])
+        if gradient_of_input is None:
+            raise ValueError(
+                f"expected the logits to depend on the input of shape {drawn.shape}, they do not"
+            )
+        factors = {INPUT: [(gradient_of_input, drawn)]}
+        for term, gradient in zip(terms, gradients, strict=True):
             if gradient is not None:  # None: the signal does not reach the logit.
-                terms.append((gradient, _weight(gradient, biases[index], layout, simple)))
-        gradient_list, weights = zip(*terms, strict=True)
-        maps.append(ops.saliency_map(gradient_list, weights, size, layout=layout, backend=backend, **options))
-    return logits, tf.stack(maps, axis=-1)
+                name = names.get(id(term.layer), "")
+                factors.setdefault(name, []).append((gradient, _weight(gradient, term, layout, simple)))
+        if return_terms:
+            maps_of_terms.append({name: draw(factors[name]) for name in factors})
+            maps.append(tf.add_n(list(maps_of_terms[-1].values())))
+        else:
+            maps.append(draw(itertools.chain.from_iterable(factors.values())))
+    stacked = tf.stack(maps, axis=-1)
+    if not return_terms:
+        return logits, stacked
+    return logits, stacked, tf.nest.map_structure(lambda *each: tf.stack(each, axis=-1), *maps_of_terms)
+
+
+def drawn_input(inputs: Any, source: int | str | None = None) -> tf.Tensor:
+    """Finds the input that a map is drawn over.
+
+    Args:
+        inputs: A tensor, or a list or dictionary of them.
+        source: Its index or name. None: the only input with positions.
+
+    Returns:
+        The input, (batch, space, channels).
+
+    Raises:
+        ValueError: If it is not clear which.
+
+    Example:
+        >>> drawn_input([tf.ones([1, 8, 8, 3]), tf.ones([1, 5])]).shape
+        TensorShape([1, 8, 8, 3])
+    """
+    if isinstance(inputs, tf.Tensor):
+        return inputs
+    if source is not None:
+        names = list(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
+        if source not in names:
+            raise ValueError(f"expected source to be one of {names}, got {source!r}")
+        return inputs[source]
+    drawable = [x for x in keras.tree.flatten(inputs) if x.dtype.is_floating and 3 <= x.shape.rank <= 5]
+    if len(drawable) != 1:
+        raise ValueError(
+            "expected one input of floating type with positions, or source to name the input to draw a map "
+            f"over, got inputs of shapes {keras.tree.map_structure(lambda x: tuple(x.shape), inputs)}"
+        )
+    return drawable[0]
 
 
 def _layout(model: keras.Model, inputs: tf.Tensor, spatial_axis: Sequence[int] | None) -> str:
@@ -171,54 +239,28 @@ def _layout(model: keras.Model, inputs: tf.Tensor, spatial_axis: Sequence[int] |
     return layouts[tuple(axes)]
 
 
-def _forward(
-    model: keras.Model,
-    inputs: tf.Tensor,
-    indices: tf.Tensor | None,
-    indices_axis: int,
-    indices_batch_dims: int,
-) -> tuple[tf.Tensor, list[tf.Tensor], list[tuple[int, tf.Tensor]], tf.GradientTape]:
-    """The logits, one logit per image for each class to explain, the signals, and their tape."""
-    classes = 1
-    if indices is not None:
-        classes = indices.shape[-1]
-        if classes is None:
-            raise ValueError(f"expected indices of a known number of classes, got shape {indices.shape}")
-    with tf.GradientTape(persistent=classes > 1, watch_accessed_variables=False) as tape:
-        tape.watch(inputs)
-        if isinstance(model, inspection.ExposedModel):
-            logits, signals = model.signals(inputs)
-        else:
-            logits, *tensors = model(inputs, training=False)
-            signals = list(enumerate(tensors))
-        if indices is None:
-            top = tf.argmax(logits, axis=indices_axis)[..., tf.newaxis]
-            targets = [inspection.gather_units(logits, top, indices_axis, indices_batch_dims)]
-        else:
-            # On a GPU a gather beyond the last class gives 0, and no error.
-            last = tf.cast(tf.shape(logits)[indices_axis] - 1, indices.dtype)
-            tf.debugging.assert_less_equal(indices, last, "expected classes within the logits")
-            tf.debugging.assert_non_negative(indices, "expected classes of 0 or more")
-            logits = inspection.gather_units(logits, indices, indices_axis, indices_batch_dims)
-            targets = tf.unstack(logits, num=classes, axis=-1)
-    return logits, targets, signals, tape
-
-
-def _backward(tape: tf.GradientTape, targets: list[tf.Tensor], sources: list[tf.Tensor]) -> Any:
-    """Yields the gradients of each target with respect to all sources."""
-    for target in targets:
-        yield tape.gradient(target, sources)
-
-
-def _weight(gradient: tf.Tensor, bias: tf.Tensor, layout: str, simple: bool) -> tf.Tensor:
+def _weight(gradient: tf.Tensor, term: decomposition.Term, layout: str, simple: bool) -> tf.Tensor:
     """The factor of a bias's term: (channels,), or of the gradient's shape for other biases."""
     channels = gradient.shape[-1 if layout == "channels_last" else 1]
     if simple:
         return tf.ones([channels], gradient.dtype)
-    bias = tf.convert_to_tensor(bias)
-    if bias.shape.rank == 1 and bias.shape[0] == channels:
-        return bias
-    return tf.broadcast_to(tf.cast(bias, gradient.dtype), tf.shape(gradient))
+    if term.implicit:
+        return _without_rounding(tf.cast(term.bias, gradient.dtype), term.signal)
+    if term.bias.shape.num_elements() == channels:
+        return tf.reshape(term.bias, [channels])
+    return tf.broadcast_to(tf.cast(term.bias, gradient.dtype), tf.shape(gradient))
+
+
+def _without_rounding(bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
+    """Zeros, for each image whose signal's rounding errors would explain the bias.
+
+    A layer that is linear leaves no implicit bias but these, and a rescaling would blow them up.
+    """
+    axes = list(range(1, signal.shape.rank))
+    rounding = 64 * float(ml_dtypes.finfo(signal.dtype.as_numpy_dtype).eps)
+    largest = rounding * tf.reduce_max(tf.abs(signal), axes, keepdims=True)
+    left = tf.reduce_max(tf.abs(bias), axes, keepdims=True)
+    return tf.where(left > tf.cast(largest, bias.dtype), bias, tf.zeros_like(bias))
 
 
 METHODS = [gradients, full_gradients]

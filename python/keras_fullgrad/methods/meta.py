@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-Method = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+Method = Callable[..., tuple[Any, ...]]
+"""From a model, inputs and classes to logits, maps, and what else a method returns."""
 
 
 def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int = 0) -> Method:
@@ -44,27 +45,35 @@ def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int 
     @functools.wraps(method)
     def apply(
         model: keras.Model, inputs: tf.Tensor, indices: tf.Tensor | None = None, **params: Any
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        clean_logits, maps = method(model, inputs, indices, **params)
+    ) -> tuple[Any, ...]:
+        clean_logits, *maps = method(model, inputs, indices, **params)
         classes, logits = _explained(clean_logits, indices)
 
-        def repeat(
-            step: tf.Tensor, logits: tf.Tensor, maps: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            draw = tf.random.stateless_normal(
-                tf.shape(inputs)[1:], [seed, step], stddev=noise, dtype=inputs.dtype
-            )
-            more_logits, more_maps = method(model, inputs + draw, classes, **params)
-            return step + 1, logits + more_logits, maps + more_maps
+        def repeat(step: tf.Tensor, *sums: Any) -> tuple[Any, ...]:
+            more = method(model, _noisy(inputs, noise, [seed, step]), classes, **params)
+            return step + 1, *tf.nest.map_structure(tf.add, sums, more)
 
-        _, logits, maps = tf.while_loop(
-            lambda step, *_: step < repetitions, repeat, (tf.constant(1), logits, maps)
+        _, logits, *maps = tf.while_loop(
+            lambda step, *_: step < repetitions, repeat, (tf.constant(1), logits, *maps)
         )
-        logits = clean_logits if indices is None else logits / repetitions
-        return logits, maps / repetitions
+        logits, *maps = tf.nest.map_structure(lambda total: total / repetitions, [logits, *maps])
+        return clean_logits if indices is None else logits, *maps
 
     apply.__name__ = f"{method.__name__}_smooth"
     return apply
+
+
+def _noisy(inputs: Any, noise: float, seed: tf.Tensor) -> Any:
+    def draw(index: int, clean: tf.Tensor) -> tf.Tensor:
+        if not clean.dtype.is_floating:
+            return clean
+        seed_of_input = tf.random.experimental.stateless_fold_in(seed, index) if index else seed
+        return clean + tf.random.stateless_normal(
+            tf.shape(clean)[1:], seed_of_input, stddev=noise, dtype=clean.dtype
+        )
+
+    flat = [draw(index, clean) for index, clean in enumerate(keras.tree.flatten(inputs))]
+    return keras.tree.pack_sequence_as(inputs, flat)
 
 
 def tta(
@@ -100,37 +109,38 @@ def tta(
     @functools.wraps(method)
     def apply(
         model: keras.Model, inputs: tf.Tensor, indices: tf.Tensor | None = None, **params: Any
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        if inputs.shape.rank != 4:
+    ) -> tuple[Any, ...]:
+        if not isinstance(inputs, tf.Tensor) or inputs.shape.rank != 4:
             raise ValueError(
-                f"expected a batch of images, (batch, height, width, channels), got {inputs.shape}"
+                "expected a batch of images, (batch, height, width, channels), got "
+                f"{keras.tree.map_structure(lambda x: tuple(x.shape), inputs)}"
             )
         size = tf.shape(inputs)[1:3]
         views = itertools.product((1.0, *scales), (False, True) if hflip else (False,))
 
-        def explain_view(
-            scale: float, mirrored: bool, classes: tf.Tensor | None
-        ) -> tuple[tf.Tensor, tf.Tensor]:
+        def explain_view(scale: float, mirrored: bool, classes: tf.Tensor | None) -> list[Any]:
             view = inputs
             if scale != 1:
                 scaled = tf.cast(scale * tf.cast(size, tf.float32), tf.int32)
                 view = tf.cast(tf.image.resize(view, scaled, resize_method), inputs.dtype)
-            logits, maps = method(model, tf.reverse(view, [2]) if mirrored else view, classes, **params)
+            logits, *maps = method(model, tf.reverse(view, [2]) if mirrored else view, classes, **params)
+            return [logits, *tf.nest.map_structure(functools.partial(back, scale, mirrored), maps)]
+
+        def back(scale: float, mirrored: bool, maps: tf.Tensor) -> tf.Tensor:
             if mirrored:
                 maps = tf.reverse(maps, [2])
-            if scale != 1:
-                maps = tf.cast(tf.image.resize(maps, size, resize_method), maps.dtype)
-            return logits, maps
+            return maps if scale == 1 else tf.cast(tf.image.resize(maps, size, resize_method), maps.dtype)
 
-        clean_logits, maps = explain_view(*next(views), indices)
+        clean_logits, *maps = explain_view(*next(views), indices)
         classes, logits = _explained(clean_logits, indices)
-        count = 1
+        sums, count = [logits, *maps], 1
         for scale, mirrored in views:
             # One view after the other, so that the activations of one are held at a time.
-            with tf.control_dependencies([maps]):
-                more_logits, more_maps = explain_view(scale, mirrored, classes)
-            logits, maps, count = logits + more_logits, maps + more_maps, count + 1
-        return (clean_logits if indices is None else logits / count), maps / count
+            with tf.control_dependencies(tf.nest.flatten(sums)):
+                more = explain_view(scale, mirrored, classes)
+            sums, count = tf.nest.map_structure(tf.add, sums, more), count + 1
+        logits, *maps = tf.nest.map_structure(lambda total: total / count, sums)
+        return clean_logits if indices is None else logits, *maps
 
     apply.__name__ = f"{method.__name__}_tta"
     return apply

@@ -1,0 +1,293 @@
+"""Takes logits apart into what the inputs and each layer's biases add to them, and checks the sum."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import rich.console
+import rich.table
+import tensorflow as tf
+
+from keras_fullgrad import batches, decomposition, inspection
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """What an input, or one layer, adds to the logits.
+
+    Attributes:
+        name: The layer's name, with those of the models that hold it.
+        kind: The layer's class, or ``Input``.
+        explicit: What its bias adds, signed, (images, K). Of an input: all that it adds.
+        implicit: What it adds because it is not linear, (images, K).
+        explicit_tensors: On request the terms themselves, one for each time that the layer was applied:
+            (images, *signal, K).
+        implicit_tensors: Likewise, one for each signal that the layer made.
+    """
+
+    name: str
+    kind: str
+    explicit: np.ndarray
+    implicit: np.ndarray
+    explicit_tensors: tuple[np.ndarray, ...] = ()
+    implicit_tensors: tuple[np.ndarray, ...] = ()
+
+    @property
+    def total(self) -> np.ndarray:
+        """The explicit and the implicit part, (images, K)."""
+        return self.explicit + self.implicit
+
+
+@dataclasses.dataclass(frozen=True)
+class Decomposition:
+    """Logits as a sum of terms. As a string it is a table.
+
+    Attributes:
+        logits: The logits, (images, K).
+        inputs: What each input adds.
+        layers: What each layer adds that adds anything, in the order in which they are applied.
+    """
+
+    logits: np.ndarray
+    inputs: tuple[Part, ...]
+    layers: tuple[Part, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The inputs and the layers."""
+        return self.inputs + self.layers
+
+    @property
+    def sum(self) -> np.ndarray:
+        """The sum of all parts, (images, K): but for rounding, the logits."""
+        return np.sum([part.total for part in self.parts], axis=0)
+
+    @property
+    def explicit_sum(self) -> np.ndarray:
+        """The sum of the inputs and the explicit biases alone, (images, K)."""
+        return np.sum([part.explicit for part in self.parts], axis=0)
+
+    @property
+    def relative_error(self) -> float:
+        """How far the sum of all parts is from the logits: relative 2-norm over images and classes."""
+        return _relative_error(self.sum, self.logits)
+
+    @property
+    def shares(self) -> dict[str, np.ndarray]:
+        """Each part's share of all that is added up, (images, K), signed: their magnitudes add up to 1."""
+        size = np.sum([np.abs(part.total) for part in self.parts], axis=0)
+        return {part.name: part.total / size for part in self.parts}
+
+    def __str__(self) -> str:
+        table = rich.table.Table(
+            title_justify="left",
+            caption_justify="left",
+            title="What the logits are made of, mean over images and classes",
+            caption=f"The sum is {self.sum.mean():.6g}, the logit {self.logits.mean():.6g}: relative error "
+            f"{self.relative_error:.1e}; without implicit biases "
+            f"{_relative_error(self.explicit_sum, self.logits):.1e}",
+        )
+        for column in ("layer", "class", "explicit", "implicit", "share"):
+            table.add_column(column, justify="left" if column in ("layer", "class") else "right")
+        shares = self.shares
+        for part in self.parts:
+            sums = (f"{part.explicit.mean():.4g}", f"{part.implicit.mean():.4g}")
+            table.add_row(part.name, part.kind, *sums, f"{shares[part.name].mean():.1%}")
+        console = rich.console.Console(width=110)
+        with console.capture() as captured:
+            console.print(table)
+        return captured.get()
+
+
+def _relative_error(values: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(values - expected) / np.linalg.norm(expected))
+
+
+def decompose(
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    *,
+    batch_size: int | None = None,
+    tensors: bool = False,
+) -> Decomposition:
+    r"""Takes logits apart into what the inputs and each layer's biases add to them.
+
+    .. math::
+
+        s(x) = \langle x, \nabla_x s \rangle + \sum_l \langle b_l, \nabla_{z_l} s \rangle
+
+    over explicit biases and implicit ones, :math:`f(z) - J_f(z) z`; exactly, but for rounding (Srinivas &
+    Fleuret 2019, arXiv:1905.00780, proposition 1).
+
+    Args:
+        model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`, whose exposed layers
+            are then those with explicit biases.
+        x: The inputs, (images, ...): an array, a tensor, or an iterable of batches; or a list or dictionary
+            of the arrays of several inputs.
+        y: Classes: (images, K), (images,), or one for all. None: each image's top class.
+        batch_size: Images computed at a time. None: chosen by their size.
+        tensors: Whether to keep the terms themselves beside their sums.
+
+    Returns:
+        The decomposition.
+
+    Raises:
+        ValueError: If shapes or classes do not fit; the message says what was expected.
+        TypeError: If the data or the classes are of a wrong type.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, activation="gelu"),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> decompose(model, np.ones([1, 8, 8, 3])).relative_error < 1e-4
+        True
+    """
+    pieces = [
+        _decompose(_with_all_biases(model), inputs, classes, tensors)
+        for inputs, classes in batches.for_model(model, x, y, batch_size).batches
+    ]
+    layers = map(_join, *(piece.layers for piece in pieces))
+    return Decomposition(
+        np.concatenate([piece.logits for piece in pieces]),
+        tuple(map(_join, *(piece.inputs for piece in pieces))),
+        tuple(part for part in layers if part.explicit.any() or part.implicit.any()),
+    )
+
+
+def _join(*parts: Part) -> Part:
+    def joined(tensors: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+        return tuple(np.concatenate(each) for each in zip(*tensors, strict=True))
+
+    return Part(
+        parts[0].name,
+        parts[0].kind,
+        np.concatenate([part.explicit for part in parts]),
+        np.concatenate([part.implicit for part in parts]),
+        joined([part.explicit_tensors for part in parts]),
+        joined([part.implicit_tensors for part in parts]),
+    )
+
+
+def completeness(model: keras.Model, x: Any | None = None, y: Any | None = None) -> Decomposition:
+    """Prints which layers make up a model's logits, and whether the sum of all terms meets them.
+
+    Args:
+        model: Any Keras model.
+        x: The inputs; see :func:`decompose`. None: one drawn from a normal distribution.
+        y: The classes; see :func:`decompose`.
+
+    Returns:
+        The decomposition that is printed.
+
+    Raises:
+        ValueError: If ``x`` is None and the model does not tell its inputs' shapes.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> parts = completeness(model)  # doctest: +ELLIPSIS
+        What the logits are made of...
+        >>> parts.relative_error < 1e-4
+        True
+    """
+    parts = decompose(model, _drawn(model) if x is None else x, y)
+    print(parts)
+    return parts
+
+
+def left_out(model: keras.Model, inputs: Any, classes: np.ndarray | None = None) -> float:
+    """Measures which share of a logit maps without implicit biases do not draw, in one backward pass.
+
+    Args:
+        model: Any built Keras model that is not exposed.
+        inputs: The model's inputs, as tensors.
+        classes: The classes, (images, 1). None: each image's top class.
+
+    Returns:
+        The magnitude of what implicit biases add, as a share of that and of all explicit terms.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, "relu"), keras.layers.Dense(2)])
+        >>> round(left_out(model, tf.ones([1, 4])), 3)
+        0.0
+    """
+    parts = _decompose(_with_all_biases(model), inputs, classes, False, implicit_biases=False)
+    missing = np.abs(parts.logits - parts.explicit_sum).sum()
+    drawn = sum(np.abs(part.explicit).sum() for part in parts.parts)
+    return float(missing / (missing + drawn)) if missing else 0.0
+
+
+def _with_all_biases(model: keras.Model) -> inspection.ExposedModel:
+    if isinstance(model, inspection.ExposedModel):
+        return model
+    if not model.built:
+        return inspection.expose(model)  # Which says what to do.
+    return inspection.expose(model, inspection.layers_with_biases(model, return_biases=False))
+
+
+def _drawn(model: keras.Model) -> Any:
+    symbolic = getattr(model, "inputs", None)
+    if not symbolic:
+        raise ValueError(f"expected x for model '{model.name}', which does not tell the shapes of its inputs")
+    random = np.random.default_rng(0)
+    anywhere = 64  # Positions where the model takes any number.
+    drawn = [random.normal(size=[1, *(n or anywhere for n in tensor.shape[1:])]) for tensor in symbolic]
+    return drawn if len(drawn) > 1 else drawn[0]
+
+
+def _decompose(
+    model: inspection.ExposedModel,
+    inputs: Any,
+    classes: np.ndarray | None,
+    tensors: bool,
+    implicit_biases: bool = True,
+) -> Decomposition:
+    indices = None if classes is None else tf.constant(classes)
+    logits, targets, terms, tape = decomposition.forward(
+        model, inputs, indices, implicit_biases=implicit_biases
+    )
+    sources = [x for x in keras.tree.flatten(inputs) if x.dtype.is_floating]
+    signals = [*sources, *(term.signal for term in terms)]
+    gradients = list(zip(*(tape.gradient(target, signals) for target in targets), strict=True))
+    input_names = ["input"] if len(sources) == 1 else [f"input {i}" for i in range(len(sources))]
+    layer_names = inspection.layer_names(model)
+
+    products: dict[tuple[str, str], dict[bool, list[np.ndarray]]] = {}
+
+    def add(name: str, kind: str, implicit: bool, bias: tf.Tensor, each: Sequence[tf.Tensor | None]) -> None:
+        if each[0] is not None:  # None: the signal does not reach the logits.
+            product = np.stack([_product(bias, gradient) for gradient in each], axis=-1)
+            products.setdefault((name, kind), {False: [], True: []})[implicit].append(product)
+
+    for name, source, each in zip(input_names, sources, gradients, strict=False):
+        add(name, "Input", False, source, each)
+    inputs_found = len(products)
+    # Implicit terms come in the order of the signals, and so do the layers then.
+    order = sorted(zip(terms, gradients[len(sources) :], strict=True), key=lambda pair: not pair[0].implicit)
+    for term, each in order:
+        name = layer_names[id(term.layer)]
+        add(name, type(term.layer).__name__, term.implicit, term.bias, each)
+
+    parts = [
+        Part(
+            *key,
+            _sum_per_image(kinds[False], logits.shape[0], len(targets)),
+            _sum_per_image(kinds[True], logits.shape[0], len(targets)),
+            tuple(kinds[False]) if tensors else (),
+            tuple(kinds[True]) if tensors else (),
+        )
+        for key, kinds in products.items()
+    ]
+    chosen = np.stack([np.reshape(target, [-1]) for target in targets], axis=-1)
+    return Decomposition(chosen, tuple(parts[:inputs_found]), tuple(parts[inputs_found:]))
+
+
+def _product(bias: tf.Tensor, gradient: tf.Tensor) -> np.ndarray:
+    return (tf.cast(bias, tf.float64) * tf.cast(gradient, tf.float64)).numpy()
+
+
+def _sum_per_image(products: Sequence[np.ndarray], images: int, classes: int) -> np.ndarray:
+    sums = [product.reshape(images, -1, classes).sum(axis=1) for product in products]
+    return np.sum(sums, axis=0) if sums else np.zeros([images, classes])

@@ -1,0 +1,192 @@
+"""Splits logits into the terms of their full gradients.
+
+A logit is the sum of one term for each input and one for each bias. A layer's *explicit* bias is a
+weight, or what a normalization's weights amount to. What a layer that is not linear adds beyond that is
+its *implicit* bias, :math:`f(z) - J_f(z) z`, a tensor of the signal's own shape.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from keras_fullgrad import inspection
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A bias, and the signal that holds it.
+
+    Attributes:
+        layer: The layer whose own operations added the bias; None where only the signal is known.
+        signal: The signal right after.
+        bias: A vector of channels, or a tensor of the signal's shape.
+        implicit: Whether the bias is that of an operation that is not linear.
+    """
+
+    layer: keras.Layer | None
+    signal: tf.Tensor
+    bias: tf.Tensor
+    implicit: bool = False
+
+
+class ForwardPass(NamedTuple):
+    """What a model computed, and the tape to differentiate it.
+
+    Attributes:
+        logits: The logits that were asked for, (batch, K), or all of them.
+        targets: For each class to explain one logit per image, (batch,) or (batch, 1).
+        terms: The biases, in the order in which the signals were computed, implicit ones last.
+        tape: Holds the gradients of the targets with respect to the inputs and the signals.
+    """
+
+    logits: tf.Tensor
+    targets: list[tf.Tensor]
+    terms: list[Term]
+    tape: tf.GradientTape
+
+
+def forward(
+    model: keras.Model,
+    inputs: Any,
+    indices: tf.Tensor | None = None,
+    indices_axis: int = -1,
+    indices_batch_dims: int = -1,
+    biases: Sequence[tf.Tensor] | None = None,
+    implicit_biases: bool = False,
+) -> ForwardPass:
+    """Calls a model, and collects what its logits are made of.
+
+    Args:
+        model: A model from :func:`keras_fullgrad.inspection.expose`, or, with ``biases``, one whose outputs
+            are ``[logits, *signals]``.
+        inputs: The inputs: a tensor, or any structure of tensors that the model takes.
+        indices: The classes to explain, (batch, K). None: each image's top class.
+        indices_axis: The axis of the classes in the logits.
+        indices_batch_dims: How many dimensions the logits and ``indices`` share.
+        biases: A bias for each exposed layer. None: read from the layers.
+        implicit_biases: Whether to collect implicit biases too, which takes a pass through the model of
+            its own. With them, the terms add up to the logit.
+
+    Returns:
+        The forward pass.
+
+    Raises:
+        ValueError: If the biases are not as many as the exposed layers, or implicit biases are asked
+            of a model that was not exposed.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3), keras.layers.Dense(2)])
+        >>> [term.layer.units for term in forward(inspection.expose(model), tf.ones([1, 4])).terms]
+        [3]
+    """
+    exposed = isinstance(model, inspection.ExposedModel)
+    if implicit_biases and not exposed:
+        raise ValueError("expected a model from expose() where implicit biases are wanted, got another one")
+    totals = _total_biases(model, inputs) if implicit_biases else []
+    classes = 1
+    if indices is not None:
+        classes = indices.shape[-1]
+        if classes is None:
+            raise ValueError(f"expected indices of a known number of classes, got shape {indices.shape}")
+
+    taps: list[tuple[keras.Layer, tf.Tensor]] = []
+
+    def collect(layer: keras.Layer, signal: tf.Tensor) -> tf.Tensor:
+        taps.append((layer, signal))
+        return signal
+
+    with tf.GradientTape(persistent=classes > 1, watch_accessed_variables=False) as tape:
+        tape.watch([x for x in keras.tree.flatten(inputs) if x.dtype.is_floating])
+        if exposed:
+            logits, signals = model.signals(inputs, tap=collect if implicit_biases else None)
+            count = len(model.arguments)
+        else:
+            logits, *tensors = model(inputs, training=False)
+            signals, count = list(enumerate(tensors)), len(tensors)
+        if indices is None:
+            top = tf.argmax(logits, axis=indices_axis)[..., tf.newaxis]
+            targets = [inspection.gather_units(logits, top, indices_axis, indices_batch_dims)]
+        else:
+            # On a GPU a gather beyond the last class gives 0, and no error.
+            last = tf.cast(tf.shape(logits)[indices_axis] - 1, indices.dtype)
+            tf.debugging.assert_less_equal(indices, last, "expected classes within the logits")
+            tf.debugging.assert_non_negative(indices, "expected classes of 0 or more")
+            logits = inspection.gather_units(logits, indices, indices_axis, indices_batch_dims)
+            targets = tf.unstack(logits, num=classes, axis=-1)
+
+    if biases is None:
+        biases = inspection.biases([endpoint.layer for endpoint in model.arguments])
+    if len(biases) != count:
+        raise ValueError(f"expected a bias for each of the {count} exposed layers, got {len(biases)}")
+    layers = [endpoint.layer for endpoint in model.arguments] if exposed else [None] * count
+    terms = [
+        Term(layers[index], signal, bias)
+        for index, signal in signals
+        if (bias := _aligned(layers[index], biases[index], signal)) is not None
+    ]
+    return ForwardPass(logits, targets, terms + _implicit_terms(taps, totals, terms), tape)
+
+
+def _aligned(layer: keras.Layer | None, bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor | None:
+    """The bias as it is added to the signal; None where a weight of that name is no such thing."""
+    bias = tf.convert_to_tensor(bias)
+    axis = -1 if layer is None else inspection.channel_axis(layer)
+    if bias.shape.rank == 1 and signal.shape.rank and axis % signal.shape.rank != signal.shape.rank - 1:
+        bias = tf.reshape(bias, [-1] + [1] * (signal.shape.rank - 1 - axis % signal.shape.rank))
+    try:
+        tf.broadcast_static_shape(bias.shape, signal.shape[1:])
+    except ValueError:
+        return None
+    return bias
+
+
+def _total_biases(model: inspection.ExposedModel, inputs: Any) -> list[tf.Tensor | None]:
+    """What is left of each signal once its dependence on the signals before is taken off, z - J z.
+
+    None for a signal that stays part of the layer that takes it in.
+
+    The Jacobian's product with the signals themselves is the derivative by a common factor of theirs,
+    taken by forward-mode differentiation. Each signal goes on as a constant times that factor, so that no
+    signal sees beyond those that it was computed from.
+    """
+    totals: list[tf.Tensor | None] = []
+    images = keras.tree.flatten(inputs)[0].shape[0]
+    factor = tf.constant(1.0)
+    with tf.autodiff.ForwardAccumulator(factor, tf.constant(1.0)) as accumulator:
+
+        def scaled(signal: tf.Tensor) -> tf.Tensor:
+            if not signal.dtype.is_floating:
+                return signal
+            return tf.stop_gradient(signal) * tf.cast(factor, signal.dtype)
+
+        def measure(_: keras.Layer, signal: tf.Tensor) -> tf.Tensor:
+            product = accumulator.jvp(signal)
+            if product is None and signal.shape[:1] != [images]:
+                totals.append(None)  # Positions, say: a constant that is not one of each image.
+                return signal
+            totals.append(signal if product is None else signal - product)
+            return scaled(signal)
+
+        model.signals(keras.tree.map_structure(scaled, inputs), tap=measure)
+    return totals
+
+
+def _implicit_terms(
+    taps: Sequence[tuple[keras.Layer, tf.Tensor]],
+    totals: Sequence[tf.Tensor | None],
+    explicit: Sequence[Term],
+) -> list[Term]:
+    known: dict[int, list[tf.Tensor]] = {}
+    for term in explicit:
+        known.setdefault(id(term.signal), []).append(term.bias)
+    terms = []
+    for (layer, signal), total in zip(taps, totals, strict=True):
+        if total is None:
+            continue
+        for bias in known.pop(id(signal), []):
+            total -= tf.cast(bias, total.dtype)
+        terms.append(Term(layer, signal, total, implicit=True))
+    return terms
