@@ -72,7 +72,15 @@ class Decomposition:
     @property
     def relative_error(self) -> float:
         """How far the sum of all parts is from the logits: relative 2-norm over images and classes."""
-        return _relative_error(self.sum, self.logits)
+        return self._relative_error(self.sum)
+
+    @property
+    def relative_error_of_explicit(self) -> float:
+        """How far the inputs and the explicit biases alone are from the logits, likewise."""
+        return self._relative_error(self.explicit_sum)
+
+    def _relative_error(self, values: np.ndarray) -> float:
+        return float(np.linalg.norm(values - self.logits) / np.linalg.norm(self.logits))
 
     @property
     def shares(self) -> dict[str, np.ndarray]:
@@ -86,8 +94,7 @@ class Decomposition:
             caption_justify="left",
             title="What the logits are made of, mean over images and classes",
             caption=f"The sum is {self.sum.mean():.6g}, the logit {self.logits.mean():.6g}: relative error "
-            f"{self.relative_error:.1e}; without implicit biases "
-            f"{_relative_error(self.explicit_sum, self.logits):.1e}",
+            f"{self.relative_error:.1e}; without implicit biases {self.relative_error_of_explicit:.1e}",
         )
         for column in ("layer", "class", "explicit", "implicit", "share"):
             table.add_column(column, justify="left" if column in ("layer", "class") else "right")
@@ -99,10 +106,6 @@ class Decomposition:
         with console.capture() as captured:
             console.print(table)
         return captured.get()
-
-
-def _relative_error(values: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.linalg.norm(values - expected) / np.linalg.norm(expected))
 
 
 def decompose(
