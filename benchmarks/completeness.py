@@ -16,6 +16,7 @@ import resource
 import subprocess
 import sys
 import warnings
+from concurrent import futures
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -45,8 +46,8 @@ def smallest(name):
 def draw_weights(model, images, random):
     """Draws what a fresh net has as 0 or 1; kernels are drawn already.
 
-    The statistics are those of some images, so that signals neither die nor blow up on their way through,
-    and then moved, so that a bias computed from them is not small.
+    The statistics are drawn around the scale of what some images give, so that signals neither die nor blow
+    up on their way through.
     """
     norms = []
     for layer in ke.inspection.flatten_layers(model):
@@ -65,8 +66,9 @@ def draw_weights(model, images, random):
     model(images, training=True)
     for norm in norms:
         mean, variance = norm.moving_mean.numpy(), norm.moving_variance.numpy()
-        norm.moving_mean.assign(mean + random.normal(0, 0.5, mean.shape) * np.sqrt(variance))
-        norm.moving_variance.assign(variance * random.uniform(0.5, 2, variance.shape))
+        scale = np.full_like(variance, np.mean(np.square(mean) + variance))
+        norm.moving_mean.assign(random.normal(0, 0.5, mean.shape) * np.sqrt(scale))
+        norm.moving_variance.assign(scale * random.uniform(0.5, 2, scale.shape))
 
 
 def draw_images(model, name, random):
@@ -132,17 +134,19 @@ def row_of(name):
     row["explicit alone"] = f"{single['explicit']:.1e}" if "explicit" in single else "-"
     row["native against TensorFlow"] = f"{single['maps']:.1e}" if "maps" in single else "-"
     row["MB"] = max(single.get("MB", 0), double.get("MB", 0))
-    row["holds"] = (
+    row["holds"] = bool(
         single.get("error", 1) <= BARS["float32"]
         and double.get("error", 1) <= BARS["float64"]
         and single.get("maps", 1) <= 1e-5
     )
+    print(*row.values(), file=sys.stderr, flush=True)
     return row
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("nets", nargs="*", default=NETS, help="the nets to measure; all of them by default")
+    parser.add_argument("--processes", type=int, default=2, help="nets measured at a time")
     parser.add_argument("--json", type=Path, help="write the table to this file too")
     parser.add_argument(
         "--measure", nargs=2, metavar=("NET", "DTYPE"), help="print one net's figures as JSON"
@@ -151,10 +155,8 @@ def main():
     if options.measure:
         print(json.dumps(measure(*options.measure)))
         return
-    rows = []
-    for name in options.nets:
-        rows.append(row_of(name))
-        print(*rows[-1].values(), file=sys.stderr, flush=True)
+    with futures.ThreadPoolExecutor(options.processes) as processes:
+        rows = list(processes.map(row_of, options.nets))
     measuring.report("Completeness: relative error of the sum of all terms", rows, options.json)
     sys.exit(not all(row["holds"] for row in rows))
 

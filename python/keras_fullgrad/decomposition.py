@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_fullgrad import inspection
+from keras_fullgrad import forward_mode, inspection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,10 +137,10 @@ def _aligned(layer: keras.Layer | None, bias: tf.Tensor, signal: tf.Tensor) -> t
     if bias.shape.rank == 1 and signal.shape.rank and axis % signal.shape.rank != signal.shape.rank - 1:
         bias = tf.reshape(bias, [-1] + [1] * (signal.shape.rank - 1 - axis % signal.shape.rank))
     try:
-        tf.broadcast_static_shape(bias.shape, signal.shape[1:])
+        shape = tf.broadcast_static_shape(bias.shape, signal.shape[1:])
     except ValueError:
         return None
-    return bias
+    return bias if shape.is_compatible_with(signal.shape[1:]) else None
 
 
 def _total_biases(model: inspection.ExposedModel, inputs: Any) -> list[tf.Tensor | None]:
@@ -155,7 +155,7 @@ def _total_biases(model: inspection.ExposedModel, inputs: Any) -> list[tf.Tensor
     totals: list[tf.Tensor | None] = []
     images = keras.tree.flatten(inputs)[0].shape[0]
     factor = tf.constant(1.0)
-    with tf.autodiff.ForwardAccumulator(factor, tf.constant(1.0)) as accumulator:
+    with forward_mode.accumulating(factor, tf.constant(1.0)) as accumulator:
 
         def scaled(signal: tf.Tensor) -> tf.Tensor:
             if not signal.dtype.is_floating:

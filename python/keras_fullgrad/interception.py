@@ -72,44 +72,31 @@ def listening(
         TensorShape([1, 2])
     """
     thread = threading.get_ident()
-    home = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    signals = _Signals(tap)
     callers: list[keras.Layer] = []
-    tapped: dict[int, tf.Tensor] = {}  # By identity; holding the tensors keeps the identities theirs.
-
-    def pass_on(layer: keras.Layer, signals: Any) -> Any:
-        if tap is None:
-            return signals
-
-        def tap_once(signal: Any) -> Any:
-            if not isinstance(signal, tf.Tensor) or not signal.dtype.is_floating or id(signal) in tapped:
-                return signal
-            if _graph(signal) is not home:
-                return signal
-            signal = tap(layer, signal)
-            tapped[id(signal)] = signal
-            return signal
-
-        return keras.tree.map_structure(tap_once, signals, none_is_leaf=False)
 
     def listen(layer: keras.Layer, patches: contextlib.ExitStack) -> None:
         call = layer.call
         # Inside a tf.function of its own a layer's tensors would be out of reach.
         call = getattr(call, "python_function", call)
+        if isinstance(layer, keras.layers.TimeDistributed):
+            call = functools.partial(_call_once, layer, call, signals)
 
-        @functools.wraps(call)
+        @functools.wraps(layer.call)
         def reporting(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != thread:
                 return call(*args, **kwargs)
-            args, kwargs = pass_on(callers[-1] if callers else layer, (args, kwargs))
+            args, kwargs = signals.pass_on(callers[-1] if callers else layer, (args, kwargs))
             callers.append(layer)
             try:
-                with _preactivations(layer, functools.partial(pass_on, layer)) as preactivations:
-                    output = pass_on(layer, call(*args, **kwargs))
+                with _preactivations(layer, functools.partial(signals.pass_on, layer)) as preactivations:
+                    output = signals.pass_on(layer, call(*args, **kwargs))
             finally:
                 callers.pop()
-            first = args[0] if args else next(iter(kwargs.values()), None)
-            if all(_graph(signal) is home for signal in keras.tree.flatten(output)):
-                report(Application(layer, first, output, preactivations[-1] if preactivations else output))
+            if signals.in_reach(output):
+                first = args[0] if args else next(iter(kwargs.values()), None)
+                handed = preactivations[-1] if preactivations else output
+                report(Application(layer, *map(signals.seen, (first, output, handed))))
             return output
 
         patches.enter_context(_attribute(layer, "call", reporting))
@@ -118,6 +105,92 @@ def listening(
         for layer in layers:
             listen(layer, patches)
         yield
+
+
+class _Signals:
+    """Taps signals on their way, each once, and keeps them in the shape that the listener is to see."""
+
+    def __init__(self, tap: Tap | None) -> None:
+        self._tap = tap
+        self._home = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        self._steps: list[int | tf.Tensor] = []
+        # By identity, which is a tensor's own as long as it is held.
+        self._onward: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+        self._seen: dict[int, tf.Tensor] = {}
+
+    def in_reach(self, structure: Any) -> bool:
+        """Whether all tensors are of the graph, or the eager context, in which listening began."""
+        return all(_graph(signal) is self._home for signal in keras.tree.flatten(structure))
+
+    def pass_on(self, layer: keras.Layer, structure: Any) -> Any:
+        """Taps the signals that a layer's own operations made, and returns what goes on in their place."""
+        if self._tap is None and not self._steps:
+            return structure
+        return keras.tree.map_structure(functools.partial(self._once, layer), structure, none_is_leaf=False)
+
+    def _once(self, layer: keras.Layer, signal: Any) -> Any:
+        if not isinstance(signal, tf.Tensor) or not signal.dtype.is_floating:
+            return signal
+        if id(signal) in self._onward:
+            return self._onward[id(signal)][1]
+        if not self.in_reach(signal):
+            return signal
+        seen = _split(signal, self._steps[-1]) if self._steps else signal
+        if self._tap is not None:
+            seen = self._tap(layer, seen)
+        onward = _fold(seen) if self._steps else seen
+        self._onward[id(signal)] = (signal, onward)
+        self._onward[id(onward)] = (onward, onward)
+        self._seen[id(onward)] = seen
+        return onward
+
+    def seen(self, structure: Any) -> Any:
+        """What the listener is to see of signals that were passed on."""
+        return keras.tree.map_structure(
+            lambda signal: self._seen.get(id(signal), signal), structure, none_is_leaf=False
+        )
+
+    @property
+    def in_time(self) -> bool:
+        """Whether steps of time are folded already."""
+        return bool(self._steps)
+
+    @contextlib.contextmanager
+    def folded(self, steps: int | tf.Tensor) -> Iterator[None]:
+        """While steps of time are images of the batch: signals are seen with an axis of time again."""
+        self._steps.append(steps)
+        try:
+            yield
+        finally:
+            self._steps.pop()
+
+
+def _call_once(
+    distributed: keras.layers.TimeDistributed,
+    call: Callable[..., Any],
+    signals: _Signals,
+    inputs: tf.Tensor,
+    training: bool | None = None,
+    mask: tf.Tensor | None = None,
+) -> Any:
+    """Applies a layer to all steps of time at once, where Keras does it step by step."""
+    if mask is not None or signals.in_time:
+        return call(inputs, training=training, mask=mask)
+    steps = inputs.shape[1] or tf.shape(inputs)[1]
+    options = {"training": training} if distributed.layer._call_has_training_arg else {}
+    with signals.folded(steps):
+        outputs = distributed.layer.call(_fold(inputs), **options)
+    return keras.tree.map_structure(lambda output: _split(output, steps), outputs)
+
+
+def _fold(signal: tf.Tensor) -> tf.Tensor:
+    """(batch, time, ...) as (batch * time, ...)."""
+    return tf.reshape(signal, tf.concat([[-1], tf.shape(signal)[2:]], axis=0))
+
+
+def _split(signal: tf.Tensor, steps: int | tf.Tensor) -> tf.Tensor:
+    """(batch * time, ...) as (batch, time, ...)."""
+    return tf.reshape(signal, tf.concat([[-1, steps], tf.shape(signal)[1:]], axis=0))
 
 
 def _graph(tensor: Any) -> tf.Graph | None:
@@ -158,7 +231,8 @@ def _preactivations(layer: keras.Layer, pass_on: Callable[[Any], Any]) -> Iterat
     activation = getattr(layer, "activation", None)
     if isinstance(activation, str):
         activation = keras.activations.get(activation)
-    if not callable(activation):
+    # A recurrent layer's is its cell's, and cannot be set.
+    if not callable(activation) or isinstance(getattr(type(layer), "activation", None), property):
         yield collected
         return
 
