@@ -195,7 +195,7 @@ def completeness(model: keras.Model, x: Any | None = None, y: Any | None = None)
         >>> parts.relative_error < 1e-4
         True
     """
-    parts = decompose(model, _drawn(model) if x is None else x, y)
+    parts = decompose(model, drawn_inputs(model) if x is None else x, y)
     print(parts)
     return parts
 
@@ -230,13 +230,27 @@ def _with_all_biases(model: keras.Model) -> inspection.ExposedModel:
     return inspection.expose(model, inspection.layers_with_biases(model, return_biases=False))
 
 
-def _drawn(model: keras.Model) -> Any:
+def drawn_inputs(model: keras.Model) -> Any:
+    """Draws one input for a model from a normal distribution, the same at each call.
+
+    Args:
+        model: A model that tells the shapes of its inputs; what it leaves open becomes 64.
+
+    Returns:
+        An array, or a list of arrays where the model has several inputs.
+
+    Raises:
+        ValueError: If the model does not tell its inputs' shapes.
+
+    Example:
+        >>> drawn_inputs(keras.Sequential([keras.Input([None, 3]), keras.layers.Conv1D(2, 3)])).shape
+        (1, 64, 3)
+    """
     symbolic = getattr(model, "inputs", None)
     if not symbolic:
         raise ValueError(f"expected x for model '{model.name}', which does not tell the shapes of its inputs")
     random = np.random.default_rng(0)
-    anywhere = 64  # Positions where the model takes any number.
-    drawn = [random.normal(size=[1, *(n or anywhere for n in tensor.shape[1:])]) for tensor in symbolic]
+    drawn = [random.normal(size=[1, *(size or 64 for size in tensor.shape[1:])]) for tensor in symbolic]
     return drawn if len(drawn) > 1 else drawn[0]
 
 

@@ -2,10 +2,11 @@
 
 import contextlib
 import importlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -41,6 +42,62 @@ def demo(
     console.print(f"picture: {out}", soft_wrap=True)
 
 
+@app.command()
+def completeness(
+    model: Annotated[Path, typer.Argument(help="A .keras or .h5 file.")],
+    inputs: Annotated[
+        Path | None, typer.Option(help="Inputs, a .npy file; drawn where none is given.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="The largest relative error that passes.")] = 1e-3,
+    unsafe: Annotated[bool, typer.Option(help="Load a file that holds code, such as a Lambda's.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Tells which layers make up a model's logits, and whether the sum of all terms meets them.
+
+    Ends with status 1 where a file cannot be read, and with 2 where the sum is off by more than tolerated.
+    """
+    for path in (model, inputs):
+        if path is not None and not path.is_file():
+            _fail(f"expected a file, got {path}")
+    with _quiet_start():
+        importlib.import_module("tensorflow")
+    import keras
+    import numpy as np
+
+    import keras_fullgrad as ke
+
+    try:
+        net = keras.models.load_model(model, compile=False, safe_mode=not unsafe)
+        x = None if inputs is None else np.load(inputs, allow_pickle=False)
+        parts = ke.decompose(net, ke.decomposing.drawn_inputs(net) if x is None else x)
+    except (ValueError, TypeError, OSError) as error:
+        _fail(f"{type(error).__name__}: {error}")
+    if as_json:
+        shares = parts.shares
+        layers = [
+            {
+                "name": part.name,
+                "class": part.kind,
+                "explicit": float(part.explicit.mean()),
+                "implicit": float(part.implicit.mean()),
+                "share": float(shares[part.name].mean()),
+            }
+            for part in parts.parts
+        ]
+        logit = float(parts.logits.mean())
+        print(json.dumps({"logit": logit, "relative_error": parts.relative_error, "parts": layers}))
+    else:
+        print(parts)
+    if not parts.relative_error <= tolerance:
+        Console(stderr=True).print(f"error: the sum is off by {parts.relative_error:.1e}", soft_wrap=True)
+        raise typer.Exit(2)
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True).print(f"error: {message}", soft_wrap=True, markup=False)
+    raise typer.Exit(1)
+
+
 def _table(result: "Demonstration") -> Table:
     table = Table("map", title="Is the map on the digit?", caption="means over scenes never trained on")
     for heading in ("energy in box", "box's share of area", "ratio"):
@@ -61,8 +118,7 @@ def _check_writable(path: Path) -> None:
     try:
         path.open("ab").close()
     except OSError as error:
-        Console(stderr=True).print(f"error: cannot write {path}: {error.strerror}", soft_wrap=True)
-        raise typer.Exit(1) from None
+        _fail(f"cannot write {path}: {error.strerror}")
     if not existed:
         path.unlink()
 
