@@ -49,7 +49,7 @@ setup(
     extras_require={
         "cpu": [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
         "cuda": [f"tensorflow[and-cuda]{TENSORFLOW_VERSIONS}"],
-        "test": ["hypothesis", "ml_dtypes", "pytest>=8", "scikit-learn"],
+        "test": ["hypothesis", "pytest>=8", "scikit-learn"],
         "dev": ["clang-format", "mypy", "ruff"],
     },
 )
