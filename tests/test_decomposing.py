@@ -211,3 +211,26 @@ def test_command_loads_no_code_unless_told(tmp_path):
     assert refused.exit_code == 1
     assert "safe_mode" in refused.output
     assert run(tmp_path / "net.keras", "--unsafe").exit_code == 0
+
+
+def test_signals_of_a_model_of_the_users_own_are_numbered():
+    model, x = zoo.make("functional")
+    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    own = keras.Model(model.input, [model.output, *(layer.output for layer in convolutions)])
+    _, maps, terms = ke.full_gradients(
+        own, x, biases=[layer.bias for layer in convolutions], return_terms=True, verbose=0
+    )
+    assert list(terms) == ["input", "signal 0", "signal 1"]
+    np.testing.assert_allclose(sum(terms.values()), maps, rtol=1e-6)
+
+
+def test_layer_called_input_is_not_the_input():
+    model = zoo.chain(layers.Conv2D(4, 3, bias_initializer="ones", name="input"))
+    x = np.ones([1, *zoo.IMAGE])
+    assert list(ke.full_gradients(model, x, return_terms=True, verbose=0)[2]) == ["input", "input~2"]
+    assert [part.name for part in ke.decompose(model, x).parts][:2] == ["input", "input~2"]
+
+
+def test_no_batch_at_all():
+    with pytest.raises(ValueError, match="at least one batch"):
+        ke.decompose(zoo.make("functional")[0], iter([]))

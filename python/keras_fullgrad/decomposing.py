@@ -151,6 +151,8 @@ def decompose(
         _decompose(_with_all_biases(model), inputs, classes, tensors)
         for inputs, classes in batches.for_model(model, x, y, batch_size).batches
     ]
+    if not pieces:
+        raise ValueError("expected at least one batch, got an iterable without any")
     layers = map(_join, *(piece.layers for piece in pieces))
     return Decomposition(
         np.concatenate([piece.logits for piece in pieces]),
@@ -225,8 +227,6 @@ def left_out(model: keras.Model, inputs: Any, classes: np.ndarray | None = None)
 def _with_all_biases(model: keras.Model) -> inspection.ExposedModel:
     if isinstance(model, inspection.ExposedModel):
         return model
-    if not model.built:
-        return inspection.expose(model)  # Which says what to do.
     return inspection.expose(model, inspection.layers_with_biases(model, return_biases=False))
 
 
@@ -266,45 +266,37 @@ def _decompose(
         model, inputs, indices, implicit_biases=implicit_biases
     )
     sources = [x for x in keras.tree.flatten(inputs) if x.dtype.is_floating]
-    signals = [*sources, *(term.signal for term in terms)]
-    gradients = list(zip(*(tape.gradient(target, signals) for target in targets), strict=True))
-    input_names = ["input"] if len(sources) == 1 else [f"input {i}" for i in range(len(sources))]
-    layer_names = inspection.layer_names(model)
-
-    products: dict[tuple[str, str], dict[bool, list[np.ndarray]]] = {}
-
-    def add(name: str, kind: str, implicit: bool, bias: tf.Tensor, each: Sequence[tf.Tensor | None]) -> None:
-        if each[0] is not None:  # None: the signal does not reach the logits.
-            product = np.stack([_product(bias, gradient) for gradient in each], axis=-1)
-            products.setdefault((name, kind), {False: [], True: []})[implicit].append(product)
-
-    for name, source, each in zip(input_names, sources, gradients, strict=False):
-        add(name, "Input", False, source, each)
-    inputs_found = len(products)
+    names = ["input"] if len(sources) == 1 else [f"input {i}" for i in range(len(sources))]
+    input_terms = [decomposition.Term(name, "Input", x, x) for name, x in zip(names, sources, strict=True)]
     # Implicit terms come in the order of the signals, and so do the layers then.
-    order = sorted(zip(terms, gradients[len(sources) :], strict=True), key=lambda pair: not pair[0].implicit)
-    for term, each in order:
-        name = layer_names[id(term.layer)]
-        add(name, type(term.layer).__name__, term.implicit, term.bias, each)
+    all_terms = input_terms + sorted(terms, key=lambda term: not term.implicit)
+    signals = [term.signal for term in all_terms]
+    gradients = zip(*(tape.gradient(target, signals) for target in targets), strict=True)
 
-    parts = [
-        Part(
-            *key,
-            _sum_per_image(kinds[False], logits.shape[0], len(targets)),
-            _sum_per_image(kinds[True], logits.shape[0], len(targets)),
-            tuple(kinds[False]) if tensors else (),
-            tuple(kinds[True]) if tensors else (),
-        )
-        for key, kinds in products.items()
-    ]
+    nothing = np.zeros([logits.shape[0], len(targets)])
+    parts: dict[str, Part] = {}
+    for term, each in zip(all_terms, gradients, strict=True):
+        if each[0] is not None:  # None: the signal does not reach the logits.
+            product = np.stack([_product(term.bias, gradient) for gradient in each], axis=-1)
+            part = parts.get(term.name, Part(term.name, term.kind, nothing, nothing))
+            parts[term.name] = _with_product(part, product, term.implicit, tensors)
+    inputs_found = [parts.pop(name) for name in names if name in parts]
     chosen = np.stack([np.reshape(target, [-1]) for target in targets], axis=-1)
-    return Decomposition(chosen, tuple(parts[:inputs_found]), tuple(parts[inputs_found:]))
+    return Decomposition(chosen, tuple(inputs_found), tuple(parts.values()))
 
 
 def _product(bias: tf.Tensor, gradient: tf.Tensor) -> np.ndarray:
     return (tf.cast(bias, tf.float64) * tf.cast(gradient, tf.float64)).numpy()
 
 
-def _sum_per_image(products: Sequence[np.ndarray], images: int, classes: int) -> np.ndarray:
-    sums = [product.reshape(images, -1, classes).sum(axis=1) for product in products]
-    return np.sum(sums, axis=0) if sums else np.zeros([images, classes])
+def _with_product(part: Part, product: np.ndarray, implicit: bool, tensors: bool) -> Part:
+    images, classes = part.explicit.shape
+    total = product.reshape(images, -1, classes).sum(axis=1)
+    kept = (product,) if tensors else ()
+    if implicit:
+        return dataclasses.replace(
+            part, implicit=part.implicit + total, implicit_tensors=part.implicit_tensors + kept
+        )
+    return dataclasses.replace(
+        part, explicit=part.explicit + total, explicit_tensors=part.explicit_tensors + kept
+    )

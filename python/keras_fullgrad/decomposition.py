@@ -20,13 +20,16 @@ class Term:
     """A bias, and the signal that holds it.
 
     Attributes:
-        layer: The layer whose own operations added the bias; None where only the signal is known.
+        name: The name of the layer whose own operations added the bias, with those of the models that hold
+            it; ``signal 0`` and so on in a model that does not tell its layers.
+        kind: The layer's class.
         signal: The signal right after.
         bias: A vector of channels, or a tensor of the signal's shape.
         implicit: Whether the bias is that of an operation that is not linear.
     """
 
-    layer: keras.Layer | None
+    name: str
+    kind: str
     signal: tf.Tensor
     bias: tf.Tensor
     implicit: bool = False
@@ -79,8 +82,8 @@ def forward(
 
     Example:
         >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3), keras.layers.Dense(2)])
-        >>> [term.layer.units for term in forward(inspection.expose(model), tf.ones([1, 4])).terms]
-        [3]
+        >>> [term.bias.shape for term in forward(inspection.expose(model), tf.ones([1, 4])).terms]
+        [TensorShape([3])]
     """
     exposed = isinstance(model, inspection.ExposedModel)
     if implicit_biases and not exposed:
@@ -121,13 +124,17 @@ def forward(
         biases = inspection.biases([endpoint.layer for endpoint in model.arguments])
     if len(biases) != count:
         raise ValueError(f"expected a bias for each of the {count} exposed layers, got {len(biases)}")
-    layers = [endpoint.layer for endpoint in model.arguments] if exposed else [None] * count
-    terms = [
-        Term(layers[index], signal, bias)
-        for index, signal in signals
-        if (bias := _aligned(layers[index], biases[index], signal)) is not None
-    ]
-    return ForwardPass(logits, targets, terms + _implicit_terms(taps, totals, terms), tape)
+    names = inspection.layer_names(model)
+    terms = []
+    for index, signal in signals:
+        layer = model.arguments[index].layer if exposed else None
+        bias = _aligned(layer, biases[index], signal)
+        if bias is not None:
+            name = f"signal {index}" if layer is None else names[id(layer)]
+            terms.append(Term(name, type(layer).__name__, signal, bias))
+    if implicit_biases:
+        terms += _implicit_terms(taps, totals, terms, names)
+    return ForwardPass(logits, targets, terms, tape)
 
 
 def _aligned(layer: keras.Layer | None, bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor | None:
@@ -178,6 +185,7 @@ def _implicit_terms(
     taps: Sequence[tuple[keras.Layer, tf.Tensor]],
     totals: Sequence[tf.Tensor | None],
     explicit: Sequence[Term],
+    names: dict[int, str],
 ) -> list[Term]:
     known: dict[int, list[tf.Tensor]] = {}
     for term in explicit:
@@ -188,5 +196,5 @@ def _implicit_terms(
             continue
         for bias in known.pop(id(signal), []):
             total -= tf.cast(bias, total.dtype)
-        terms.append(Term(layer, signal, total, implicit=True))
+        terms.append(Term(names[id(layer)], type(layer).__name__, signal, total, implicit=True))
     return terms

@@ -68,7 +68,9 @@ def flatten_layers(model: keras.Model) -> list[keras.Layer]:
 
 
 def layer_names(model: keras.Model) -> dict[int, str]:
-    """Names a model and all layers below it, nested ones by their path, no two alike.
+    """Names a model and all layers below it, nested ones by their path.
+
+    No two are alike, and none is ``input``, as the term of the input is called.
 
     Args:
         model: The model, exposed or not.
@@ -83,9 +85,9 @@ def layer_names(model: keras.Model) -> dict[int, str]:
         ['net', 'body', 'body/a']
     """
     model = model.model if isinstance(model, ExposedModel) else model
-    names = {id(model): model.name}
-    taken = collections.Counter([model.name])
-    for path, layer in _paths(model):
+    names = {}
+    taken = collections.Counter(["input"])
+    for path, layer in [(model.name, model), *_paths(model)]:
         taken[path] += 1
         names[id(layer)] = path if taken[path] == 1 else f"{path}~{taken[path]}"
     return names

@@ -20,9 +20,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """What `default` (keras-explainable's numbers) and `paper` (the authors' numbers) stand for."""
 
-INPUT = "input"
-"""The name of the input's own term."""
-
 
 def gradients(
     model: keras.Model,
@@ -158,7 +155,6 @@ def full_gradients(
         gradients, weights = zip(*factors, strict=True)
         return ops.saliency_map(gradients, weights, size, layout=layout, backend=backend, **options)
 
-    names = inspection.layer_names(exposed)
     maps, maps_of_terms = [], []
     for target in targets:
         gradient_of_input, *gradients = tape.gradient(target, [drawn, *(term.signal for term in terms)])
@@ -166,11 +162,11 @@ def full_gradients(
             raise ValueError(
                 f"expected the logits to depend on the input of shape {drawn.shape}, they do not"
             )
-        factors = {INPUT: [(gradient_of_input, drawn)]}
+        factors = {"input": [(gradient_of_input, drawn)]}
         for term, gradient in zip(terms, gradients, strict=True):
             if gradient is not None:  # None: the signal does not reach the logit.
-                name = names.get(id(term.layer), "")
-                factors.setdefault(name, []).append((gradient, _weight(gradient, term, layout, simple)))
+                weight = _weight(gradient, term, layout, simple)
+                factors.setdefault(term.name, []).append((gradient, weight))
         if return_terms:
             maps_of_terms.append({name: draw(factors[name]) for name in factors})
             maps.append(tf.add_n(list(maps_of_terms[-1].values())))
