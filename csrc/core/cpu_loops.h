@@ -169,20 +169,84 @@ FULLGRAD_DISPATCHED void merge(ChannelRanges<Real> ranges, ChannelRanges<Real> m
   }
 }
 
-// Turns what was measured of one term, in place, into what rescales it.
+// Turns the ranges of one term, in place, into what rescales it.
 template <class Value, class Real>
-FULLGRAD_DISPATCHED void prepare_rescale(Value value, ChannelRanges<Real> measured, int64_t channels, Rescale rescale) {
-  Range<Real> sample;
+FULLGRAD_DISPATCHED void prepare_rescale(Value value, ChannelRanges<Real> measured, int64_t channels) {
   for (int64_t c = 0; c < channels; ++c) {
     const Range<Real> range = value.range(c, {measured.min[c], measured.max[c]});
     measured.min[c] = range.min;
     measured.max[c] = inverse_range(range, Rescale::kPerChannel);
-    sample.min = nan_min(sample.min, range.min);
-    sample.max = plain_max(sample.max, range.max);
   }
-  if (rescale == Rescale::kPerSample) {
-    std::fill_n(measured.min, channels, sample.min);
-    std::fill_n(measured.max, channels, inverse_range(sample, Rescale::kPerSample));
+}
+
+// The range of a term at some positions, and at each of them the sum over its channels of what it is beyond `origin`,
+// one of its values: so the sums stay as small as the range is, and can be rescaled once that is known.
+template <class Value, class Real>
+FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_last(Value value, int64_t begin, int64_t end, int64_t channels,
+                                                              Real origin, Real* sums) {
+  Real mins[kLanes], maxs[kLanes];
+  std::fill_n(mins, kLanes, Range<Real>().min);
+  std::fill_n(maxs, kLanes, Range<Real>().max);
+  for (int64_t position = begin; position < end; ++position) {
+    Real lanes[kLanes] = {};
+    const auto add = [&](int lane, int64_t c) {
+      const Real t = value(c, position * channels + c);
+      lanes[lane] += t - origin;
+      mins[lane] = nan_min(mins[lane], t);
+      maxs[lane] = plain_max(maxs[lane], t);
+    };
+    int64_t c = 0;
+    for (; c + kLanes <= channels; c += kLanes) {
+#pragma GCC unroll 1
+      for (int lane = 0; lane < kLanes; ++lane) add(lane, c + lane);
+    }
+    if (c + kLanes / 2 <= channels) {
+#pragma GCC unroll 1
+      for (int lane = 0; lane < kLanes / 2; ++lane) add(lane, c + lane);
+      c += kLanes / 2;
+    }
+    for (int lane = 0; c < channels; ++c, ++lane) add(lane, c);
+    sums[position] = fold(lanes, [](Real a, Real b) { return a + b; });
+  }
+  return {fold(mins, [](Real a, Real b) { return nan_min(a, b); }),
+          fold(maxs, [](Real a, Real b) { return plain_max(a, b); })};
+}
+
+template <class Value, class Real>
+FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_first(Value value, int64_t begin, int64_t end, int64_t size,
+                                                               int64_t channels, Real origin, Real* sums) {
+  constexpr int64_t kBlock = 256;
+  Range<Real> range;
+  for (int64_t block = begin; block < end; block += kBlock) {
+    const int64_t count = std::min(kBlock, end - block);
+    Real partial[kBlock] = {}, mins[kBlock], maxs[kBlock];
+    std::fill_n(mins, kBlock, Range<Real>().min);
+    std::fill_n(maxs, kBlock, Range<Real>().max);
+    for (int64_t c = 0; c < channels; ++c) {
+      FULLGRAD_NO_ALIAS
+      for (int64_t i = 0; i < count; ++i) {
+        const Real t = value(c, c * size + block + i);
+        partial[i] += t - origin;
+        mins[i] = nan_min(mins[i], t);
+        maxs[i] = plain_max(maxs[i], t);
+      }
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      sums[block + i] = partial[i];
+      range.min = nan_min(range.min, mins[i]);
+      range.max = plain_max(range.max, maxs[i]);
+    }
+  }
+  return range;
+}
+
+template <class Real>
+FULLGRAD_DISPATCHED void add_rescaled(const Real* from, int64_t begin, int64_t end, Real least, Real factor, bool add,
+                                      Real* sums) {
+  FULLGRAD_NO_ALIAS
+  for (int64_t i = begin; i < end; ++i) {
+    const Real sum = (from[i] - least) * factor;
+    sums[i] = add ? sums[i] + sum : sum;
   }
 }
 

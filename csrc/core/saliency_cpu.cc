@@ -5,6 +5,7 @@
 //   3. resize   the buffers to the target size and add them up
 //
 // Stages 1 and 2 run over waves of terms that fit the last-level cache, so that stage 2 finds in it what stage 1 read.
+// Where one range rescales all channels, stage 1 sums them too, and stage 2 has but the sums to rescale.
 // While one wave is reduced the next is measured: nobody waits for the last thread, and memory is never idle.
 // How the work is cut changes no bit: a sum over channels belongs to one position, terms and groups are added in
 // their order, and minimum and maximum do not depend on an order.
@@ -137,10 +138,12 @@ class Saliency {
     const Term* term;
     int64_t image;
     int64_t positions_per_tile;
+    int64_t ranges_per_tile;  // One for each channel, or one.
     Real* ranges;
+    Real* sums;  // Where one range is for all channels: their sum at each position.
 
     int64_t tiles() const { return (positions(term->extent) + positions_per_tile - 1) / positions_per_tile; }
-    int64_t stride() const { return Arena::aligned<Real>(term->channels); }
+    int64_t stride() const { return Arena::aligned<Real>(ranges_per_tile); }
     ChannelRanges<Real> of_tile(int64_t tile) const {
       Real* min = ranges + tile * 2 * stride();
       return {min, min + stride()};
@@ -157,6 +160,7 @@ class Saliency {
 
   Real* take(int64_t count) { return arena_.take<Real>(count); }
   bool rescaled() const { return problem_.options.rescale != Rescale::kNone; }
+  bool per_sample() const { return problem_.options.rescale == Rescale::kPerSample; }
   bool channels_last() const { return problem_.options.layout == Layout::kChannelsLast; }
   int64_t width() const { return problem_.target[2]; }
   int64_t rows() const { return problem_.target[0] * problem_.target[1]; }
@@ -187,7 +191,7 @@ class Saliency {
           wave.segments.back().last = i + 1;
           if (rescaled()) {
             const int64_t per_tile = std::max(kMinMeasuredPositions, kTileBytes / bytes_per_position(term));
-            wave.measured.push_back({&term, image, per_tile, nullptr});
+            wave.measured.push_back({&term, image, per_tile, per_sample() ? 1 : term.channels, nullptr, nullptr});
           }
         }
       }
@@ -218,9 +222,12 @@ class Saliency {
   }
 
   // Places what is measured of a wave, and returns how many bytes it takes.
-  static int64_t lay_out(Wave* wave, void* scratch) {
+  int64_t lay_out(Wave* wave, void* scratch) const {
     Arena arena(scratch);
-    for (MeasuredTerm& term : wave->measured) term.ranges = arena.take<Real>(term.tiles() * 2 * term.stride());
+    for (MeasuredTerm& measured : wave->measured) {
+      measured.ranges = arena.take<Real>(measured.tiles() * 2 * measured.stride());
+      if (per_sample()) measured.sums = arena.take<Real>(positions(measured.term->extent));
+    }
     return arena.used();
   }
 
@@ -281,25 +288,50 @@ class Saliency {
 
   void measure_tile(const MeasuredTerm& measured, const Tile& tile) const {
     const Term& term = *measured.term;
+    const int64_t size = positions(term.extent);
     const ChannelRanges<Real> ranges = measured.of_tile(tile.begin / measured.positions_per_tile);
-    std::fill_n(ranges.min, term.channels, Range<Real>().min);
-    std::fill_n(ranges.max, term.channels, Range<Real>().max);
     with_term(term, measured.image, [&](auto rectified) {
+      if (per_sample()) {
+        const Real start = origin(rectified);
+        const Range<Real> range =
+            channels_last()
+                ? sum_and_measure_channels_last(rectified, tile.begin, tile.end, term.channels, start, measured.sums)
+                : sum_and_measure_channels_first(rectified, tile.begin, tile.end, size, term.channels, start,
+                                                 measured.sums);
+        *ranges.min = range.min;
+        *ranges.max = range.max;
+        return;
+      }
+      std::fill_n(ranges.min, term.channels, Range<Real>().min);
+      std::fill_n(ranges.max, term.channels, Range<Real>().max);
       if (channels_last()) {
         for_blocks(term.channels,
                    [&](ChannelBlock block) { measure_channels_last(rectified, tile.begin, tile.end, block, ranges); });
       } else {
-        measure_channels_first(rectified, tile.begin, tile.end, positions(term.extent), term.channels, ranges);
+        measure_channels_first(rectified, tile.begin, tile.end, size, term.channels, ranges);
       }
     });
   }
 
+  // A value of the term to sum from; 0 where it would turn every sum into NaN.
+  template <class Rectified>
+  static Real origin(const Rectified& rectified) {
+    const Real first = rectified(0, 0);
+    return first - first == 0 ? first : Real(0);
+  }
+
   void combine(const MeasuredTerm& measured) const {
-    const int64_t channels = measured.term->channels;
     const ChannelRanges<Real> ranges = measured.of_tile(0);
-    for (int64_t tile = 1; tile < measured.tiles(); ++tile) merge(ranges, measured.of_tile(tile), channels);
-    with_term(*measured.term, measured.image,
-              [&](auto rectified) { prepare_rescale(rectified, ranges, channels, problem_.options.rescale); });
+    for (int64_t tile = 1; tile < measured.tiles(); ++tile) {
+      merge(ranges, measured.of_tile(tile), measured.ranges_per_tile);
+    }
+    with_term(*measured.term, measured.image, [&](auto rectified) {
+      const int64_t channels = measured.term->channels;
+      if (!per_sample()) return prepare_rescale(rectified, ranges, channels);
+      const Range<Real> range{*ranges.min, *ranges.max};
+      *ranges.min = static_cast<Real>(channels) * (range.min - origin(rectified));
+      *ranges.max = inverse_range(range, Rescale::kPerSample);
+    });
   }
 
   const Pipeline::Step* reduce(const Wave& wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
@@ -324,10 +356,18 @@ class Saliency {
           reduce_channels_first(value, tile.begin, tile.end, size, term.channels, factor, i > 0, sums);
         }
       };
-      with_term(term, segment.image, [&](auto rectified) {
-        if (!rescaled()) return reduce(rectified);
-        const auto [min, factor] = wave.measured[segment.first_measured + i - segment.first].of_tile(0);
-        reduce(Rescaled<Real, decltype(rectified)>{rectified, {min, factor}});
+      if (!rescaled()) {
+        with_term(term, segment.image, reduce);
+        continue;
+      }
+      const MeasuredTerm& measured = wave.measured[segment.first_measured + i - segment.first];
+      const auto [min, scale] = measured.of_tile(0);
+      if (per_sample()) {
+        add_rescaled(measured.sums, tile.begin, tile.end, *min, *scale * factor, i > 0, sums);
+        continue;
+      }
+      with_term(term, segment.image, [&, rescale = ChannelRescale<Real>{min, scale}](auto rectified) {
+        reduce(Rescaled<Real, decltype(rectified)>{rectified, rescale});
       });
     }
   }
