@@ -145,6 +145,18 @@ def test_constant_and_zero_terms_are_finite(rescale):
     np.testing.assert_array_equal(maps, 2.0 if rescale == "none" else 0.0)
 
 
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("rescale", ["per_channel", "per_sample"])
+def test_range_that_is_small_beside_its_values_is_kept(rescale, layout):
+    # Exact in float32: steps of 1 / 128 around 4096.
+    shape = (2, 9, 7, 64) if layout == "channels_last" else (2, 64, 9, 7)
+    gradient = 4096 + np.random.default_rng(0).integers(0, 3, shape).astype(np.float32) / 128
+    weight = np.ones(64, np.float32)
+    mode = oracle.MODES[0] | {"rescale": rescale, "layout": layout}
+    maps = _native.saliency_map([gradient], [weight], (9, 7), **mode)
+    assert_close(maps, oracle.in_mode([gradient], [weight], (9, 7), mode))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("mode", oracle.MODES, ids=lambda mode: "-".join(mode.values()))
 @pytest.mark.parametrize("channels", [3, 37])
