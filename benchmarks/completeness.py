@@ -5,7 +5,7 @@ of the smallest size that the net takes. For each net, in a process of its own: 
 the sum in float32 and in float64, what the input and the explicit biases alone leave open, and how far
 the native map is from TensorFlow's.
 
-    python benchmarks/completeness.py --json benchmarks/results/completeness.json
+    python benchmarks/completeness.py --json benchmarks/results/completeness.json --docs docs/exactness.md
 """
 
 import argparse
@@ -94,12 +94,9 @@ def measure(name, dtype):
         "layers": len(ke.inspection.flatten_layers(model)),
         "error": parts.relative_error,
         "explicit": parts.relative_error_of_explicit,
-        "input": float(abs(parts.shares["input"]).max()),
     }
     if dtype == "float32":
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # That implicit biases are left out: here they are meant to be.
+        warnings.simplefilter("ignore", UserWarning)  # Implicit biases are left out on purpose.
         maps = [
             ke.full_gradients(model, x, verbose=0, postprocessing=None, backend=backend)[1]
             for backend in ("native", "tensorflow")
@@ -143,11 +140,22 @@ def row_of(name):
     return row
 
 
+def write_table(rows, path):
+    """Puts the table into a Markdown file, between its two marks."""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
+    lines += ["| " + " | ".join(map(str, row.values())) + " |" for row in rows]
+    begin, end = "<!-- completeness -->", "<!-- /completeness -->"
+    before, rest = path.read_text().split(begin)
+    after = rest.split(end)[1]
+    path.write_text("\n".join([before + begin, *lines, end + after]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("nets", nargs="*", default=NETS, help="the nets to measure; all of them by default")
     parser.add_argument("--processes", type=int, default=2, help="nets measured at a time")
     parser.add_argument("--json", type=Path, help="write the table to this file too")
+    parser.add_argument("--docs", type=Path, help="put the table into this Markdown file too")
     parser.add_argument(
         "--measure", nargs=2, metavar=("NET", "DTYPE"), help="print one net's figures as JSON"
     )
@@ -158,6 +166,8 @@ def main():
     with futures.ThreadPoolExecutor(options.processes) as processes:
         rows = list(processes.map(row_of, options.nets))
     measuring.report("Completeness: relative error of the sum of all terms", rows, options.json)
+    if options.docs:
+        write_table(rows, options.docs)
     sys.exit(not all(row["holds"] for row in rows))
 
 

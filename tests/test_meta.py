@@ -1,11 +1,14 @@
 """Averages over noise and views, against loops written out."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_fullgrad as ke
+import zoo
 from keras_fullgrad.methods import gradient, meta
 
 
@@ -85,6 +88,40 @@ def test_tta_of_the_top_class(any_size_net, images):
     given = ke.explain(method, any_size_net, images, logits.argmax(-1), verbose=0)[1]
     assert logits.shape == (5, 3)
     np.testing.assert_allclose(maps, given, atol=1e-5)
+
+
+def test_tta_does_not_depend_on_the_batch(any_size_net, images):
+    method = meta.tta(gradient.full_gradients, scales=[1.5])
+    together = ke.explain(method, any_size_net, images, 1, verbose=0)[1]
+    alone = ke.explain(method, any_size_net, images, 1, batch_size=1, verbose=0)[1]
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+@pytest.mark.parametrize("average", [functools.partial(meta.smooth, repetitions=2), meta.tta])
+def test_terms_are_averaged_with_the_maps(any_size_net, images, average):
+    method = average(gradient.full_gradients)
+    _, maps, terms = ke.explain(method, any_size_net, images, 1, verbose=0, return_terms=True)
+    assert len(terms) > 1
+    np.testing.assert_allclose(sum(terms.values()), maps, rtol=1e-5, atol=1e-6)
+
+
+def test_smooth_draws_noise_for_each_input():
+    model, x = zoo.make("two_inputs")
+    seen = []
+
+    def method(model, inputs, indices=None):
+        seen.append([tensor.numpy() for tensor in inputs])
+        return gradient.gradients(model, inputs, indices)
+
+    tensors = [tf.constant(array) for array in x]
+    with_noise = meta.smooth(method, repetitions=2, noise=0.5)(model, tensors, tf.constant([[0]] * 3))[1]
+    assert with_noise.shape == (3, 12, 10, 1)
+    (image, metadata), (noisy_image, noisy_metadata) = seen
+    np.testing.assert_array_equal(image, x[0])
+    for clean, noisy in ((image, noisy_image), (metadata, noisy_metadata)):
+        draw = noisy - clean
+        assert 0.1 < draw.std() < 1
+        np.testing.assert_allclose(draw[0], draw[1], atol=1e-5)
 
 
 def test_names_tell_what_is_averaged():
