@@ -279,6 +279,27 @@ def dense_head():
     return keras.Model(image, layers.Softmax()(layers.Dense(4)(x)))
 
 
+class Coordinates(keras.Layer):
+    """Adds what a convolution makes of the positions: the same for every image, with a batch of 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = layers.Conv2D(4, 1, activation="relu")
+
+    def build(self, shape):
+        self.conv.build((1, *shape[1:3], 2))
+
+    def call(self, x):
+        rows, columns = ops.linspace(-1.0, 1.0, x.shape[1]), ops.linspace(-1.0, 1.0, x.shape[2])
+        grid = ops.stack(ops.meshgrid(rows, columns, indexing="ij"), axis=-1)
+        return x + self.conv(grid[None])
+
+
+@net()
+def constant_branch():
+    return chain(layers.Conv2D(4, 3, activation="relu"), Coordinates(), layers.ReLU(), layers.Conv2D(3, 3))
+
+
 @net()
 def squeeze_and_excite():
     image = keras.Input(IMAGE)
