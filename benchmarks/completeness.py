@@ -30,6 +30,7 @@ import measuring
 NETS = sorted(name for name, value in vars(keras.applications).items() if inspect.isfunction(value))
 SIDES = [32, 48, 64, 71, 75, 96, 128, 224]
 MEMORY = 24 << 30
+MOST_CANCELLED = 300
 BARS = {"float32": 1e-4, "float64": 1e-10}
 
 
@@ -79,19 +80,33 @@ def draw_images(model, name, random):
     return preprocess(images) if preprocess else images
 
 
+def draw_net(name):
+    """A net, an input, and its decomposition.
+
+    It is drawn again where a logit is but a small difference of large terms: what is left of it is rounding.
+    """
+    for seed in range(10):
+        keras.utils.set_random_seed(seed)
+        random = np.random.default_rng(seed)
+        model = smallest(name)
+        images = draw_images(model, name, random)
+        draw_weights(model, images, random)
+        x = images[:1]
+        parts = ke.decompose(model, x)
+        size = sum(abs(part.total).max() for part in parts.parts)
+        if size < MOST_CANCELLED * abs(parts.logits).max():
+            break
+    return model, x, parts, seed
+
+
 def measure(name, dtype):
     """One net in one type: its row's figures."""
     keras.config.set_floatx(dtype)
-    keras.utils.set_random_seed(0)
-    random = np.random.default_rng(0)
-    model = smallest(name)
-    images = draw_images(model, name, random)
-    draw_weights(model, images, random)
-    x = images[:1]
-    parts = ke.decompose(model, x)
+    model, x, parts, seed = draw_net(name)
     figures = {
         "side": model.input_shape[1],
         "layers": len(ke.inspection.flatten_layers(model)),
+        "seed": seed,
         "error": parts.relative_error,
         "explicit": parts.relative_error_of_explicit,
     }
@@ -130,6 +145,7 @@ def row_of(name):
         row[dtype] = f"{figures['error']:.1e}" if "error" in figures else figures["failed"]
     row["explicit alone"] = f"{single['explicit']:.1e}" if "explicit" in single else "-"
     row["native against TensorFlow"] = f"{single['maps']:.1e}" if "maps" in single else "-"
+    row["draws"] = f"{single.get('seed', 0) + 1}, {double.get('seed', 0) + 1}"
     row["MB"] = max(single.get("MB", 0), double.get("MB", 0))
     row["holds"] = bool(
         single.get("error", 1) <= BARS["float32"]

@@ -153,14 +153,14 @@ def _aligned(layer: keras.Layer | None, bias: tf.Tensor, signal: tf.Tensor) -> t
 def _total_biases(model: inspection.ExposedModel, inputs: Any) -> list[tf.Tensor | None]:
     """What is left of each signal once its dependence on the signals before is taken off, z - J z.
 
-    None for a signal that stays part of the layer that takes it in.
+    None for a signal that does not depend on the inputs, such as one made of positions: it is a bias of the
+    layer that takes it in.
 
     The Jacobian's product with the signals themselves is the derivative by a common factor of theirs,
     taken by forward-mode differentiation. Each signal goes on as a constant times that factor, so that no
     signal sees beyond those that it was computed from.
     """
     totals: list[tf.Tensor | None] = []
-    images = keras.tree.flatten(inputs)[0].shape[0]
     factor = tf.constant(1.0)
     with forward_mode.accumulating(factor, tf.constant(1.0)) as accumulator:
 
@@ -171,10 +171,10 @@ def _total_biases(model: inspection.ExposedModel, inputs: Any) -> list[tf.Tensor
 
         def measure(_: keras.Layer, signal: tf.Tensor) -> tf.Tensor:
             product = accumulator.jvp(signal)
-            if product is None and signal.shape[:1] != [images]:
-                totals.append(None)  # Positions, say: a constant that is not one of each image.
+            if product is None:
+                totals.append(None)
                 return signal
-            totals.append(signal if product is None else signal - product)
+            totals.append(signal - product)
             return scaled(signal)
 
         model.signals(keras.tree.map_structure(scaled, inputs), tap=measure)
