@@ -37,7 +37,7 @@ def explain(
     postprocessing: filters.Filter | None = None,
     resizing: bool | Sequence[int] | None = True,
     **method_params: Any,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Any, ...]:
     """Explains a model's logits over a set of inputs.
 
     The method is traced once for each model, shape of inputs and set of parameters; further calls,
@@ -59,7 +59,8 @@ def explain(
         **method_params: Passed on to the method.
 
     Returns:
-        The logits, (images, K), or all of them where ``y`` is None, and the maps, (images, space, K).
+        The logits, (images, K), or all of them where ``y`` is None, the maps, (images, space, K), and what
+        else the method returns; all as NumPy arrays.
 
     Raises:
         ValueError: If shapes, classes or options do not fit; the message says what was expected.
@@ -125,9 +126,7 @@ def gradients(
     return explain(gradient.gradients, model, x, y, **(_SHORTCUT | params))
 
 
-def full_gradients(
-    model: keras.Model, x: Any, y: Any | None = None, **params: Any
-) -> tuple[np.ndarray, np.ndarray]:
+def full_gradients(model: keras.Model, x: Any, y: Any | None = None, **params: Any) -> tuple[Any, ...]:
     """Explains logits by FullGrad maps, rescaled to [0, 1].
 
     With ``return_terms`` nothing is rescaled, so that the maps of the terms add up to the maps.
