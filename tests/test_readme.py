@@ -1,11 +1,13 @@
-"""The example of the README runs as it stands."""
+"""The examples of the README run as they stand, and the tables show what was measured."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
 
 
 @pytest.mark.slow
@@ -21,3 +23,23 @@ def test_examples_run(tmp_path, monkeypatch, capsys):
     assert names["parts"].relative_error < 1e-4
     error = abs(sum(names["terms"].values()) - names["maps"]).max() / names["maps"].max()
     assert error < 1e-5
+
+
+def measured(name):
+    return json.loads((ROOT / "benchmarks" / "results" / name).read_text())["rows"]
+
+
+def test_table_of_speed_is_what_was_measured():
+    text = README.read_text()
+    for row in measured("op.json"):
+        times = f"{row['read ms']:.1f} | {row['native ms']:.1f} | {row['tf.function ms']:.0f} | {row['XLA ms']:.0f}"
+        ratios = f"{row['native / read']:.2f} | {row['tf.function / native']:.1f}"
+        assert f"| {row['net']} | {row['rescale']} | {row['MB']} | {times} | {ratios} |" in text
+
+
+def test_table_of_completeness_is_what_was_measured():
+    text = (ROOT / "docs" / "exactness.md").read_text()
+    rows = measured("completeness.json")
+    assert len(rows) == 40
+    for row in rows:
+        assert "| " + " | ".join(map(str, row.values())) + " |" in text
