@@ -126,7 +126,7 @@ class _Signals:
         """Taps the signals that a layer's own operations made, and returns what goes on in their place."""
         if self._tap is None and not self._steps:
             return structure
-        return keras.tree.map_structure(functools.partial(self._once, layer), structure, none_is_leaf=False)
+        return keras.tree.map_structure(functools.partial(self._once, layer), structure)
 
     def _once(self, layer: keras.Layer, signal: Any) -> Any:
         if not isinstance(signal, tf.Tensor) or not signal.dtype.is_floating:
@@ -146,9 +146,7 @@ class _Signals:
 
     def seen(self, structure: Any) -> Any:
         """What the listener is to see of signals that were passed on."""
-        return keras.tree.map_structure(
-            lambda signal: self._seen.get(id(signal), signal), structure, none_is_leaf=False
-        )
+        return keras.tree.map_structure(lambda signal: self._seen.get(id(signal), signal), structure)
 
     @property
     def in_time(self) -> bool:
