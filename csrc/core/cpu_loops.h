@@ -196,6 +196,7 @@ FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_last(Value value, int64
       maxs[lane] = plain_max(maxs[lane], t);
     };
     int64_t c = 0;
+    // GCC makes vectors of a loop over the lanes, but not always of what it has unrolled.
     for (; c + kLanes <= channels; c += kLanes) {
 #pragma GCC unroll 1
       for (int lane = 0; lane < kLanes; ++lane) add(lane, c + lane);

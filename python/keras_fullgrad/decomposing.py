@@ -153,10 +153,11 @@ def decompose(
     ]
     if not pieces:
         raise ValueError("expected at least one batch, got an iterable without any")
-    layers = map(_join, *(piece.layers for piece in pieces))
+    inputs = (_join(*parts) for parts in zip(*(piece.inputs for piece in pieces), strict=True))
+    layers = (_join(*parts) for parts in zip(*(piece.layers for piece in pieces), strict=True))
     return Decomposition(
         np.concatenate([piece.logits for piece in pieces]),
-        tuple(map(_join, *(piece.inputs for piece in pieces))),
+        tuple(inputs),
         tuple(part for part in layers if part.explicit.any() or part.implicit.any()),
     )
 
