@@ -86,6 +86,18 @@ struct Rescaled {
   }
 };
 
+// Where the elements of an image lie whose channels are taken one after the other: in planes, or, of pixels, side by
+// side. Too few to fill the lanes, channels of a pixel leave them to the positions.
+struct Planes {
+  int64_t size;
+  int64_t operator()(int64_t channel, int64_t position) const { return channel * size + position; }
+};
+
+struct Pixels {
+  static constexpr int64_t kChannels = 3;
+  int64_t operator()(int64_t channel, int64_t position) const { return position * kChannels + channel; }
+};
+
 template <class Real, class Function>
 Real fold(Real (&lanes)[kLanes], Function function) {
   for (int width = kLanes / 2; width > 0; width /= 2) {
@@ -138,15 +150,15 @@ FULLGRAD_DISPATCHED void measure_channels_last(Value value, int64_t begin, int64
   for (; position < end; ++position) measure_positions<1>(value, position, block, ranges);
 }
 
-template <class Value, class Real>
-FULLGRAD_DISPATCHED void measure_channels_first(Value value, int64_t begin, int64_t end, int64_t size, int64_t channels,
-                                                ChannelRanges<Real> ranges) {
+template <class Value, class Elements, class Real>
+FULLGRAD_DISPATCHED void measure_one_by_one(Value value, Elements elements, int64_t begin, int64_t end,
+                                            int64_t channels, ChannelRanges<Real> ranges) {
   for (int64_t c = 0; c < channels; ++c) {
     Real mins[kLanes], maxs[kLanes];
     std::fill_n(mins, kLanes, Range<Real>().min);
     std::fill_n(maxs, kLanes, Range<Real>().max);
     const auto add = [&](int lane, int64_t position) {
-      const Real t = value.key(c, c * size + position);
+      const Real t = value.key(c, elements(c, position));
       mins[lane] = nan_min(mins[lane], t);
       maxs[lane] = plain_max(maxs[lane], t);
     };
@@ -213,9 +225,9 @@ FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_last(Value value, int64
           fold(maxs, [](Real a, Real b) { return plain_max(a, b); })};
 }
 
-template <class Value, class Real>
-FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_first(Value value, int64_t begin, int64_t end, int64_t size,
-                                                               int64_t channels, Real origin, Real* sums) {
+template <class Value, class Elements, class Real>
+FULLGRAD_DISPATCHED Range<Real> sum_and_measure_one_by_one(Value value, Elements elements, int64_t begin, int64_t end,
+                                                           int64_t channels, Real origin, Real* sums) {
   constexpr int64_t kBlock = 256;
   Range<Real> range;
   for (int64_t block = begin; block < end; block += kBlock) {
@@ -226,7 +238,7 @@ FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_first(Value value, int6
     for (int64_t c = 0; c < channels; ++c) {
       FULLGRAD_NO_ALIAS
       for (int64_t i = 0; i < count; ++i) {
-        const Real t = value(c, c * size + block + i);
+        const Real t = value(c, elements(c, block + i));
         partial[i] += t - origin;
         mins[i] = nan_min(mins[i], t);
         maxs[i] = plain_max(maxs[i], t);
@@ -281,16 +293,16 @@ FULLGRAD_DISPATCHED void reduce_channels_last(Value value, int64_t begin, int64_
   }
 }
 
-template <class Value, class Real>
-FULLGRAD_DISPATCHED void reduce_channels_first(Value value, int64_t begin, int64_t end, int64_t size, int64_t channels,
-                                               Real factor, bool add, Real* sums) {
+template <class Value, class Elements, class Real>
+FULLGRAD_DISPATCHED void reduce_one_by_one(Value value, Elements elements, int64_t begin, int64_t end, int64_t channels,
+                                           Real factor, bool add, Real* sums) {
   constexpr int64_t kBlock = 256;
   for (int64_t block = begin; block < end; block += kBlock) {
     const int64_t count = std::min(kBlock, end - block);
     Real partial[kBlock] = {};
     for (int64_t c = 0; c < channels; ++c) {
       FULLGRAD_NO_ALIAS
-      for (int64_t i = 0; i < count; ++i) partial[i] += value(c, c * size + block + i);
+      for (int64_t i = 0; i < count; ++i) partial[i] += value(c, elements(c, block + i));
     }
     for (int64_t i = 0; i < count; ++i) {
       const Real sum = factor * partial[i];

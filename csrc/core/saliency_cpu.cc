@@ -288,29 +288,44 @@ class Saliency {
 
   void measure_tile(const MeasuredTerm& measured, const Tile& tile) const {
     const Term& term = *measured.term;
-    const int64_t size = positions(term.extent);
     const ChannelRanges<Real> ranges = measured.of_tile(tile.begin / measured.positions_per_tile);
     with_term(term, measured.image, [&](auto rectified) {
       if (per_sample()) {
         const Real start = origin(rectified);
-        const Range<Real> range =
-            channels_last()
-                ? sum_and_measure_channels_last(rectified, tile.begin, tile.end, term.channels, start, measured.sums)
-                : sum_and_measure_channels_first(rectified, tile.begin, tile.end, size, term.channels, start,
+        Range<Real> range;
+        with_order(
+            term,
+            [&](auto elements) {
+              range = sum_and_measure_one_by_one(rectified, elements, tile.begin, tile.end, term.channels, start,
                                                  measured.sums);
+            },
+            [&] {
+              range =
+                  sum_and_measure_channels_last(rectified, tile.begin, tile.end, term.channels, start, measured.sums);
+            });
         *ranges.min = range.min;
         *ranges.max = range.max;
         return;
       }
       std::fill_n(ranges.min, term.channels, Range<Real>().min);
       std::fill_n(ranges.max, term.channels, Range<Real>().max);
-      if (channels_last()) {
-        for_blocks(term.channels,
-                   [&](ChannelBlock block) { measure_channels_last(rectified, tile.begin, tile.end, block, ranges); });
-      } else {
-        measure_channels_first(rectified, tile.begin, tile.end, size, term.channels, ranges);
-      }
+      with_order(
+          term,
+          [&](auto elements) { measure_one_by_one(rectified, elements, tile.begin, tile.end, term.channels, ranges); },
+          [&] {
+            for_blocks(term.channels, [&](ChannelBlock block) {
+              measure_channels_last(rectified, tile.begin, tile.end, block, ranges);
+            });
+          });
     });
+  }
+
+  // Calls one_by_one(elements) where the term's channels are to be taken one after the other, else side_by_side().
+  template <class OneByOne, class SideBySide>
+  void with_order(const Term& term, OneByOne one_by_one, SideBySide side_by_side) const {
+    if (!channels_last() || term.channels == 1) return one_by_one(Planes{positions(term.extent)});
+    if (term.channels == Pixels::kChannels) return one_by_one(Pixels{});
+    side_by_side();
   }
 
   // A value of the term to sum from; 0 where it would turn every sum into NaN.
@@ -348,13 +363,16 @@ class Saliency {
       const bool mean = problem_.options.channels == Channels::kMean;
       const Real factor = mean ? Real(1) / static_cast<Real>(term.channels) : Real(1);
       const auto reduce = [&](const auto& value) {
-        if (channels_last()) {
-          for_blocks(term.channels, [&](ChannelBlock block) {
-            reduce_channels_last(value, tile.begin, tile.end, block, factor, i > 0 || block.first > 0, sums);
-          });
-        } else {
-          reduce_channels_first(value, tile.begin, tile.end, size, term.channels, factor, i > 0, sums);
-        }
+        with_order(
+            term,
+            [&](auto elements) {
+              reduce_one_by_one(value, elements, tile.begin, tile.end, term.channels, factor, i > 0, sums);
+            },
+            [&] {
+              for_blocks(term.channels, [&](ChannelBlock block) {
+                reduce_channels_last(value, tile.begin, tile.end, block, factor, i > 0 || block.first > 0, sums);
+              });
+            });
       };
       if (!rescaled()) {
         with_term(term, segment.image, reduce);
