@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "saliency.h"
 
@@ -72,6 +73,32 @@ FULLGRAD_INLINE Real load(double value) {
   return static_cast<Real>(value);
 }
 
+constexpr int64_t size_of(DataType type) {
+  if (type == DataType::kFloat64) return 8;
+  return type == DataType::kFloat32 ? 4 : 2;
+}
+
+// Calls function(Element()) with the element type.
+template <class Function>
+FULLGRAD_INLINE void with_any_type(DataType type, Function function) {
+  if (type == DataType::kFloat16) return function(Float16());
+  if (type == DataType::kBFloat16) return function(BFloat16());
+  if (type == DataType::kFloat32) return function(float());
+  return function(double());
+}
+
+// The same for a gradient, which is of fewer types where maps are of type Real: find_error() refuses others.
+template <class Real, class Function>
+FULLGRAD_INLINE void with_type(DataType type, Function function) {
+  if (type == DataType::kFloat32) return function(float());
+  if constexpr (std::is_same_v<Real, double>) {
+    if (type == DataType::kFloat64) return function(double());
+  } else {
+    if (type == DataType::kFloat16) return function(Float16());
+    if (type == DataType::kBFloat16) return function(BFloat16());
+  }
+}
+
 // NaN passes through each: a comparison with it is false.
 template <Rectifier rectifier, class T>
 FULLGRAD_INLINE T rectify(T t) {
@@ -80,6 +107,14 @@ FULLGRAD_INLINE T rectify(T t) {
   if constexpr (rectifier == Rectifier::kPositive) return t < zero ? zero : t;
   if constexpr (rectifier == Rectifier::kNegative) return t > zero ? zero : t;
   return t;
+}
+
+// The same where the rectifier is not known to the compiler: selections, which no thread waits for.
+template <class T>
+FULLGRAD_INLINE T rectify(Rectifier rectifier, T t) {
+  t = rectifier == Rectifier::kAbsolute ? rectify<Rectifier::kAbsolute>(t) : t;
+  t = rectifier == Rectifier::kPositive ? rectify<Rectifier::kPositive>(t) : t;
+  return rectifier == Rectifier::kNegative ? rectify<Rectifier::kNegative>(t) : t;
 }
 
 // Minimum and maximum of rectified terms. The minimum keeps a NaN once it has met one, which is enough: both ends of

@@ -45,7 +45,7 @@ class Arena {
   template <class T>
   T* take(int64_t count) {
     T* array = reinterpret_cast<T*>(base_ + used_);
-    used_ += static_cast<size_t>(aligned<T>(count)) * sizeof(T);
+    used_ += (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
     return array;
   }
 

@@ -43,34 +43,11 @@ void with_rectifier(Rectifier rectifier, Function function) {
   }
 }
 
-// The element types that maps of type Real are made from; find_error() refuses others.
-template <class Real, class Function>
-void with_type(DataType type, Function function) {
-  if (type == DataType::kFloat32) return function(float());
-  if constexpr (std::is_same_v<Real, double>) {
-    if (type == DataType::kFloat64) return function(double());
-  } else {
-    if (type == DataType::kFloat16) return function(Float16());
-    if (type == DataType::kBFloat16) return function(BFloat16());
-  }
-}
-
 template <class Function>
 void for_blocks(int64_t channels, Function function) {
   for (int64_t first = 0; first < channels; first += kChannelsPerBlock) {
     function(ChannelBlock{first, std::min(channels, first + kChannelsPerBlock), channels});
   }
-}
-
-int64_t size_of(DataType type) {
-  if (type == DataType::kFloat64) return 8;
-  return type == DataType::kFloat32 ? 4 : 2;
-}
-
-template <class Element, class Real>
-void convert(const void* from, int64_t count, Real* to) {
-  const auto* elements = static_cast<const Element*>(from);
-  std::transform(elements, elements + count, to, [](Element element) { return load<Real>(element); });
 }
 
 // Terms [first, last) of one group, for one image.
@@ -235,20 +212,10 @@ class Saliency {
     for (size_t i = 0; i < problem_.terms.size(); ++i) {
       const Term& term = problem_.terms[i];
       if (!term.weight_per_channel) continue;
-      switch (term.weight_type) {
-        case DataType::kFloat16:
-          convert<Float16>(term.weight, term.channels, weights_[i]);
-          break;
-        case DataType::kBFloat16:
-          convert<BFloat16>(term.weight, term.channels, weights_[i]);
-          break;
-        case DataType::kFloat32:
-          convert<float>(term.weight, term.channels, weights_[i]);
-          break;
-        case DataType::kFloat64:
-          convert<double>(term.weight, term.channels, weights_[i]);
-          break;
-      }
+      with_any_type(term.weight_type, [&](auto element) {
+        const auto* from = static_cast<const decltype(element)*>(term.weight);
+        std::transform(from, from + term.channels, weights_[i], [](auto weight) { return load<Real>(weight); });
+      });
     }
     for (size_t g = 0; g < groups_.size(); ++g) {
       for (int64_t x = 0; x < width(); ++x) {

@@ -11,29 +11,12 @@
 #include <thread>
 
 #include "core/saliency.h"
+#include "problem.h"
 
 namespace py = pybind11;
 
 namespace fullgrad {
 namespace {
-
-template <class Option>
-Option option(const char* name, const std::string& value) {
-  Option option;
-  if (!parse(value, &option)) throw py::value_error("unknown " + std::string(name) + " '" + value + "'");
-  return option;
-}
-
-DataType data_type(const py::array& array) {
-  const auto name = array.dtype().attr("name").cast<std::string>();
-  if (name == "float16") return DataType::kFloat16;
-  if (name == "bfloat16") return DataType::kBFloat16;
-  if (name == "float32") return DataType::kFloat32;
-  if (name == "float64") return DataType::kFloat64;
-  throw py::type_error("expected an array of float16, bfloat16, float32 or float64, got " + name);
-}
-
-std::vector<int64_t> shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
 // Runs pieces of the work on `threads` threads, whichever is free taking the next.
 ParallelFor threaded(int threads) {
@@ -52,45 +35,19 @@ ParallelFor threaded(int threads) {
 py::array saliency_map(const std::vector<py::array>& gradients, const std::vector<py::array>& weights,
                        const std::vector<int64_t>& size, const std::string& rectifier, const std::string& rescale,
                        const std::string& channels, const std::string& resize, const std::string& layout, int threads) {
-  if (gradients.size() != weights.size()) {
-    throw py::value_error("expected one weight for each gradient, got " + std::to_string(gradients.size()) +
-                          " gradients and " + std::to_string(weights.size()) + " weights");
-  }
-  if (size.empty() || size.size() > kMaxSpatialRank) {
-    throw py::value_error("expected a size of 1 to 3 spatial dimensions, got " + std::to_string(size.size()));
-  }
   if (threads < 1) throw py::value_error("expected at least one thread, got " + std::to_string(threads));
-
-  Problem problem;
-  std::copy(size.begin(), size.end(), problem.target.end() - size.size());
-  problem.options = {option<Rectifier>("rectifier", rectifier), option<Rescale>("rescale", rescale),
-                     option<Channels>("channels", channels), option<Resize>("resize", resize),
-                     option<Layout>("layout", layout)};
   std::vector<py::array> contiguous;  // Keeps alive what the terms point to.
-  const auto keep = [&](const py::array& array) {
-    contiguous.push_back(py::array::ensure(array, py::array::c_style));
-    return contiguous.back().data();
-  };
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    const std::string name = "term " + std::to_string(i) + ": ";
-    Term term;
-    const std::string error = set_shape(&term, shape_of(gradients[i]), shape_of(weights[i]),
-                                        static_cast<int>(size.size()), problem.options.layout);
-    if (!error.empty()) throw py::value_error(name + error);
-    if (i == 0) problem.batch = gradients[i].shape(0);
-    if (gradients[i].shape(0) != problem.batch) {
-      throw py::value_error(name + "expected the batch of term 0, " + std::to_string(problem.batch) + ", got " +
-                            std::to_string(gradients[i].shape(0)));
+  const auto arrays = [&](const std::vector<py::array>& sources) {
+    std::vector<Array> views;
+    for (const py::array& source : sources) {
+      const DataType type = data_type(source.dtype().attr("name").cast<std::string>());
+      contiguous.push_back(py::array::ensure(source, py::array::c_style));
+      views.push_back({contiguous.back().data(), {source.shape(), source.shape() + source.ndim()}, type});
     }
-    term.gradient_type = data_type(gradients[i]);
-    term.weight_type = data_type(weights[i]);
-    if (term.gradient_type == DataType::kFloat64) problem.map_type = DataType::kFloat64;
-    term.gradient = keep(gradients[i]);
-    term.weight = keep(weights[i]);
-    problem.terms.push_back(term);
-  }
-  const std::string error = find_error(problem);
-  if (!error.empty()) throw py::value_error(error);
+    return views;
+  };
+  const Problem problem =
+      make_problem(arrays(gradients), arrays(weights), size, {rectifier, rescale, channels, resize, layout});
 
   std::vector<py::ssize_t> shape = {problem.batch};
   shape.insert(shape.end(), size.begin(), size.end());
