@@ -8,38 +8,7 @@ from hypothesis import strategies as st
 
 import oracle
 from keras_fullgrad import _native
-
-DTYPES = [np.float16, ml_dtypes.bfloat16, np.float32, np.float64]
-SIZES = [
-    # (term sizes, target): one, odd, prime, and a target smaller than some terms
-    ([(1, 1), (1, 1)], (1, 1)),
-    ([(7, 5), (1, 3), (13, 17)], (11, 29)),
-    ([(31, 2), (4, 4), (4, 4)], (3, 5)),
-    ([(9,), (1,), (64,)], (37,)),
-    ([(3, 5, 7), (1, 2, 1), (6, 4, 9)], (5, 4, 11)),
-]
-CHANNELS = [3, 16, 37]
-
-
-def draw_terms(rng, sizes, dtype, layout, batch=2, channels=CHANNELS):
-    """The first term has a weight of the gradient's shape, as the input term does."""
-    gradients, weights = [], []
-    for index, size in enumerate(sizes):
-        c = channels[index % len(channels)]
-        shape = (batch, *size, c) if layout == "channels_last" else (batch, c, *size)
-        gradients.append(rng.normal(size=shape).astype(dtype))
-        weight = rng.normal(size=shape if index == 0 else [c])
-        weights.append(weight.astype(dtype if index == 0 else np.float32))
-    return gradients, weights
-
-
-def assert_close(actual, expected, tolerance=3e-6):
-    """Relative to the largest value: a sum of signed terms has no other scale."""
-    np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))
-    finite = np.isfinite(expected)
-    scale = np.abs(expected[finite]).max(initial=1e-30)
-    np.testing.assert_allclose(actual[finite] / scale, expected[finite] / scale, atol=tolerance)
-
+from oracle import DTYPES, SIZES, assert_close, draw_terms
 
 @pytest.mark.parametrize("mode", oracle.MODES, ids=lambda mode: "-".join(mode.values()))
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)

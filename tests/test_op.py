@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import oracle
 from keras_fullgrad import filters, ops, reference
-from test_core import assert_close, draw_terms
+from oracle import assert_close, draw_terms
 
 PSI = {names: psi for psi, names in filters.NATIVE.items()}
 

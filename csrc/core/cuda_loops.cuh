@@ -136,9 +136,7 @@ struct TermImage {
     return rectify(rectifier, weight * load<Real>(gradient));
   }
 
-  __device__ Real first() const {
-    return value(kWeightPerChannel ? weights[0] : load<Real>(weight[0]), gradient[0]);
-  }
+  __device__ Real first() const { return value(kWeightPerChannel ? weights[0] : load<Real>(weight[0]), gradient[0]); }
 
   // Calls use(row, i, value) for kRows vectors of elements; weight_of(row, i) is the weight of their channel.
   template <bool kLast, class WeightOf, class Use>
@@ -303,8 +301,7 @@ __device__ Real contribution(Real t, Real least, Real scale, Real origin, Range<
 
 // After a unit that has found a part of an image's range.
 template <class Real>
-__device__ void widen_image(const CudaTerm<Real>& term, int64_t image, Real origin, Range<Real> range,
-                            Real* shared) {
+__device__ void widen_image(const CudaTerm<Real>& term, int64_t image, Real origin, Range<Real> range, Real* shared) {
   Real min[1] = {range.min}, max[1] = {range.max};
   fold_rows(min, 1, shared, [](Real a, Real b) { return nan_min(a, b); });
   fold_rows(max, 1, shared, [](Real a, Real b) { return plain_max(a, b); });

@@ -61,14 +61,14 @@ struct CudaGroup {
   Extent extent;
   int64_t positions;
   int64_t first, last;
-  Real* sums;                  // (batch, positions), over channels and terms
+  Real* sums;                 // (batch, positions), over channels and terms
   AxisSample<Real>* samples;  // (target depth + height + width,)
 };
 
 enum class StepKind { kConvert, kPlace, kMeasure, kReduce, kAdd, kResize };
 
 struct Step {
-  int64_t first;            // The first of its units.
+  int64_t first;  // The first of its units.
   StepKind kind;
   int index;                // Of a term or a group.
   int64_t image;            // The first of its images.
@@ -77,7 +77,7 @@ struct Step {
   int64_t tile_channels;    // Channels of one unit, where it has not all.
   int waits_for;            // A counter, and what it must have come to.
   unsigned int until;
-  int signals;              // The counter that each finished unit adds 1 to.
+  int signals;  // The counter that each finished unit adds 1 to.
 };
 
 template <class Real>
@@ -206,8 +206,8 @@ class CudaPlanner {
              problem_.batch);
   }
 
-  // Terms rescaled per channel are read twice. A wave gives each block about one unit to measure, and while it is reduced
-  // the next is measured: so the second reading comes from the cache, and seldom waits.
+  // Terms rescaled per channel are read twice. A wave gives each block about one unit to measure, and while it is
+  // reduced the next is measured: so the second reading comes from the cache, and seldom waits.
   void plan_waves(int blocks, int64_t converted, int first_group, std::vector<int64_t>* reduced) {
     std::vector<Step> measured;  // Of this wave.
     std::vector<std::pair<Step, int64_t>> to_reduce, last_wave;
@@ -221,7 +221,8 @@ class CudaPlanner {
     for (size_t g = 0; g < groups_.size(); ++g) {
       for (int64_t i = groups_[g].first; i < groups_[g].last; ++i) {
         const int64_t image_bytes = bytes_per_position(*sources_[i]) * groups_[g].positions;
-        const int64_t per_wave = per_channel() ? std::max<int64_t>(1, blocks * kUnitBytes / image_bytes) : problem_.batch;
+        const int64_t per_wave =
+            per_channel() ? std::max<int64_t>(1, blocks * kUnitBytes / image_bytes) : problem_.batch;
         for (int64_t image = 0; image < problem_.batch; image += per_wave) {
           const int64_t images = std::min(per_wave, problem_.batch - image);
           Step reduce = reduce_step(static_cast<int>(i), image);
@@ -253,8 +254,8 @@ class CudaPlanner {
     const int64_t bytes = bytes_per_position(*sources_[i]);
     // What the block reads in one go.
     const int64_t width = term.vectors ? kVectorBytes / size_of(term.gradient_type) : 1;
-    const int64_t at_once = channels_last() ? kRows * kThreads / lanes_for(term.channels / width, kWarp)
-                                            : segment(term.vectors) * width;
+    const int64_t at_once =
+        channels_last() ? kRows * kThreads / lanes_for(term.channels / width, kWarp) : segment(term.vectors) * width;
     const int64_t tile = std::max<int64_t>(1, kUnitBytes / (bytes * at_once)) * at_once;
     return {0, StepKind::kReduce, i, image, divide_up(term.positions, tile), tile, term.channels, kNone, 0, kNone};
   }
@@ -296,8 +297,7 @@ class CudaPlanner {
     for (CudaGroup<Real>& group : groups_) {
       group.sums = single(&group - groups_.data()) ? terms_[group.first].sums
                                                    : arena_.take<Real>(problem_.batch * group.positions);
-      group.samples =
-          arena_.take<AxisSample<Real>>(problem_.target[0] + problem_.target[1] + problem_.target[2]);
+      group.samples = arena_.take<AxisSample<Real>>(problem_.target[0] + problem_.target[1] + problem_.target[2]);
     }
 
     plan_.terms = terms;

@@ -1,13 +1,12 @@
 // The CUDA path: one launch of a kernel whose blocks stay on the chip and work through the units of a plan, from the
 // gradients to the finished maps. cuda_plan.h has the units and their order, cuda_loops.cuh what is done to each.
 
-#include "saliency_cuda.h"
-
 #include <algorithm>
 #include <cstring>
 
 #include "cuda_loops.cuh"
 #include "cuda_plan.h"
+#include "saliency_cuda.h"
 
 namespace fullgrad {
 namespace {
@@ -56,7 +55,8 @@ __device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, int64_t u
   const int64_t part = unit % step.units_per_image;
   const int64_t begin = part * step.tile;
   const auto end = [&](int64_t size) { return min(begin + step.tile, size); };
-  const bool of_term = step.kind == StepKind::kConvert || step.kind == StepKind::kMeasure || step.kind == StepKind::kReduce;
+  const bool of_term =
+      step.kind == StepKind::kConvert || step.kind == StepKind::kMeasure || step.kind == StepKind::kReduce;
   const CudaTerm<Real> term = plan.terms[of_term ? step.index : 0];
   const CudaGroup<Real>& group = plan.groups[of_term ? 0 : step.index];
   switch (step.kind) {
@@ -88,8 +88,7 @@ __device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, int64_t u
     case StepKind::kReduce:
       with_image(term, plan.options.rectifier, image, [&](const auto& terms) {
         // Of what is rescaled later the sum is wanted.
-        const Real factor =
-            rescale == Rescale::kPerSample ? Real(1) : mean_factor<Real>(plan.options, term.channels);
+        const Real factor = rescale == Rescale::kPerSample ? Real(1) : mean_factor<Real>(plan.options, term.channels);
         if constexpr (layout == Layout::kChannelsLast) {
           reduce_channels_last<rescale>(term, terms, image, begin, end(term.positions), factor, shared);
         } else {
@@ -171,7 +170,8 @@ template <class Real>
 cudaError_t resident_blocks(const Options& options, int* blocks) {
   int device = 0, processors = 0, per_processor = 0;
   if (const cudaError_t error = cudaGetDevice(&device)) return error;
-  if (const cudaError_t error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device)) return error;
+  if (const cudaError_t error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device))
+    return error;
   if (const cudaError_t error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(
           &per_processor, reinterpret_cast<const void*>(kernel_for<Real>(options)), kThreads, 0)) {
     return error;
@@ -201,7 +201,8 @@ cudaError_t run(const Problem& problem, Real* maps, void* workspace, cudaStream_
     const size_t bytes = std::min(kPieceBytes, upload.size() - at);
     std::memcpy(piece.bytes, upload.data() + at, bytes);
     const int copiers = static_cast<int>(divide_up(bytes, kThreads * kVectorBytes));
-    if (const cudaError_t error = launch(copy_piece, copiers, stream, piece, bytes, static_cast<char*>(workspace) + at)) {
+    if (const cudaError_t error =
+            launch(copy_piece, copiers, stream, piece, bytes, static_cast<char*>(workspace) + at)) {
       return error;
     }
   }

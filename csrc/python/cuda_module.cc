@@ -50,10 +50,16 @@ Array device_array(const py::object& object, const std::string& name) {
 std::vector<Array> device_arrays(const py::sequence& objects, const std::string& name) {
   std::vector<Array> arrays;
   for (const py::handle& object : objects) {
-    arrays.push_back(device_array(py::reinterpret_borrow<py::object>(object),
-                                  name + " " + std::to_string(arrays.size())));
+    arrays.push_back(
+        device_array(py::reinterpret_borrow<py::object>(object), name + " " + std::to_string(arrays.size())));
   }
   return arrays;
+}
+
+Problem device_problem(const py::sequence& gradients, const py::sequence& weights, const std::vector<int64_t>& size,
+                       const OptionNames& options) {
+  const std::vector<Array> gradient_arrays = device_arrays(gradients, "gradient");
+  return make_problem(gradient_arrays, device_arrays(weights, "weight"), size, options);
 }
 
 void check(cudaError_t error) {
@@ -69,16 +75,14 @@ size_t workspace_bytes(const Problem& problem) {
 size_t workspace(const py::sequence& gradients, const py::sequence& weights, const std::vector<int64_t>& size,
                  const std::string& rectifier, const std::string& rescale, const std::string& channels,
                  const std::string& resize, const std::string& layout) {
-  return workspace_bytes(make_problem(device_arrays(gradients, "gradient"), device_arrays(weights, "weight"), size,
-                                      {rectifier, rescale, channels, resize, layout}));
+  return workspace_bytes(device_problem(gradients, weights, size, {rectifier, rescale, channels, resize, layout}));
 }
 
 void saliency_map(const py::sequence& gradients, const py::sequence& weights, const std::vector<int64_t>& size,
                   const py::object& maps, uintptr_t workspace, size_t workspace_size, uintptr_t stream,
                   const std::string& rectifier, const std::string& rescale, const std::string& channels,
                   const std::string& resize, const std::string& layout) {
-  const Problem problem = make_problem(device_arrays(gradients, "gradient"), device_arrays(weights, "weight"), size,
-                                       {rectifier, rescale, channels, resize, layout});
+  const Problem problem = device_problem(gradients, weights, size, {rectifier, rescale, channels, resize, layout});
   const Array out = device_array(maps, "maps");
   std::vector<int64_t> shape = {problem.batch};
   shape.insert(shape.end(), size.begin(), size.end());

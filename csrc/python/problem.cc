@@ -34,8 +34,8 @@ Problem make_problem(const std::vector<Array>& gradients, const std::vector<Arra
   for (size_t i = 0; i < gradients.size(); ++i) {
     const std::string name = "term " + std::to_string(i) + ": ";
     Term term;
-    const std::string error = set_shape(&term, gradients[i].shape, weights[i].shape, static_cast<int>(size.size()),
-                                        problem.options.layout);
+    const std::string error =
+        set_shape(&term, gradients[i].shape, weights[i].shape, static_cast<int>(size.size()), problem.options.layout);
     if (!error.empty()) throw std::invalid_argument(name + error);
     const int64_t batch = gradients[i].shape[0];
     if (i == 0) problem.batch = batch;

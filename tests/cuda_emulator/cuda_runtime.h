@@ -1,8 +1,8 @@
 // Stands in for the CUDA runtime, so that a .cu file compiles as plain C++ and its kernels run on the host, for tests
 // where there is no GPU. It has what csrc/core uses and nothing else.
 //
-// Blocks run on a few threads of the host, so that blocks that wait for each other do. The threads of a block are fibers
-// of one of those: each runs until it comes to a barrier, and then it is the next one's turn.
+// Blocks run on a few threads of the host, so that blocks that wait for each other do. The threads of a block are
+// fibers of one of those: each runs until it comes to a barrier, and then it is the next one's turn.
 
 #pragma once
 
@@ -62,11 +62,12 @@ class Block {
 
   void run() {
     current() = this;
+    static thread_local std::vector<std::unique_ptr<char[]>> stacks;  // Kept for the blocks to come.
+    while (stacks.size() < fibers_.size()) stacks.emplace_back(new char[kStackBytes]);
     for (size_t i = 0; i < fibers_.size(); ++i) {
       Fiber& fiber = fibers_[i];
-      fiber.stack = std::make_unique<char[]>(kStackBytes);
       getcontext(&fiber.context);
-      fiber.context.uc_stack.ss_sp = fiber.stack.get();
+      fiber.context.uc_stack.ss_sp = stacks[i].get();
       fiber.context.uc_stack.ss_size = kStackBytes;
       fiber.context.uc_link = nullptr;
       makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Block::enter), 0);
@@ -110,7 +111,6 @@ class Block {
   struct Fiber {
     ucontext_t context;
     jmp_buf resume;
-    std::unique_ptr<char[]> stack;
     bool started = false, ended = false;
   };
   struct Lane {
