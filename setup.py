@@ -1,6 +1,12 @@
-"""Builds csrc/ with CMake against the TensorFlow that the package is installed beside."""
+"""Builds csrc/ with CMake against the TensorFlow that the package is installed beside.
 
+The environment variable FULLGRAD_CUDA says whether to build the GPU kernel: AUTO, where there is a compiler
+for it or a GPU; ON, or fail; OFF. CMAKE_ARGS are handed to CMake.
+"""
+
+import ctypes.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +14,8 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+CUDA = os.environ.get("FULLGRAD_CUDA", "AUTO").upper()
+CUDA_COMPILER = "cuda-toolkit[nvcc,cudart,crt,nvvm,cccl]==13.0.*"
 TENSORFLOW_VERSIONS = ">=2.18,<2.22"
 
 
@@ -15,6 +23,20 @@ def tensorflow_installed():
     # -I looks past the path of an isolated build, into the environment that is installed into.
     check = "import importlib.util as u, sys; sys.exit(u.find_spec('tensorflow') is None)"
     return subprocess.run([sys.executable, "-I", "-c", check], check=False).returncode == 0
+
+
+def packaged_cuda_compiler():
+    """What to ask PyPI for, where the GPU kernel is wanted and the machine has no compiler for it."""
+    if CUDA == "OFF" or "CUDACXX" in os.environ:
+        return []
+    if shutil.which("nvcc", path=os.environ.get("PATH", "") + ":/usr/local/cuda/bin:/opt/cuda/bin"):
+        return []
+    if CUDA != "ON" and ctypes.util.find_library("cuda") is None and not Path("/dev/nvidiactl").exists():
+        return []
+    print(
+        f"FULLGRAD_CUDA={CUDA}, and no nvcc: building with {CUDA_COMPILER} (FULLGRAD_CUDA=OFF keeps it off)"
+    )
+    return [CUDA_COMPILER]
 
 
 class CMakeBuild(build_ext):
@@ -35,6 +57,7 @@ class CMakeBuild(build_ext):
             f"-DCMAKE_INSTALL_PREFIX={package}",
             # Without it a cache keeps the path of an isolated build's ninja, deleted since.
             f"-DCMAKE_MAKE_PROGRAM={Path(ninja) / 'ninja'}",
+            f"-DFULLGRAD_CUDA={CUDA}",
             *os.environ.get("CMAKE_ARGS", "").split(),
         ]
         subprocess.run(configure, check=True)
@@ -45,11 +68,14 @@ setup(
     # CMake places the libraries by itself; the extension tells setuptools that the wheel is not pure Python.
     ext_modules=[Extension("keras_fullgrad._native", [])],
     cmdclass={"build_ext": CMakeBuild},
-    setup_requires=[] if tensorflow_installed() else [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
+    setup_requires=[
+        *([] if tensorflow_installed() else [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"]),
+        *packaged_cuda_compiler(),
+    ],
     extras_require={
         "cpu": [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
         "cuda": [f"tensorflow[and-cuda]{TENSORFLOW_VERSIONS}"],
-        "test": ["hypothesis", "pytest>=8", "scikit-learn"],
+        "test": ["hypothesis", "pybind11>=2.13", "pytest>=8", "scikit-learn"],
         "dev": ["clang-format", "mypy", "ruff"],
     },
 )

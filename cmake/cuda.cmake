@@ -9,18 +9,19 @@ if(FULLGRAD_CUDA STREQUAL "OFF")
   return()
 endif()
 
-# The compiler of the PyPI packages, in this Python's environment or in the one that pip builds in.
-execute_process(COMMAND "${Python_EXECUTABLE}" -c "
-import pathlib, sysconfig, sys
-for path in dict.fromkeys([*sys.path, sysconfig.get_path('platlib')]):
-    for nvcc in sorted(pathlib.Path(path).glob('nvidia/cu1*/bin/nvcc')):
-        print(nvcc)
-        sys.exit()
-" OUTPUT_VARIABLE packaged_nvcc OUTPUT_STRIP_TRAILING_WHITESPACE)
-if(packaged_nvcc AND NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
-  find_program(system_nvcc nvcc PATHS /usr/local/cuda/bin)
-  if(NOT system_nvcc)
-    set(CMAKE_CUDA_COMPILER "${packaged_nvcc}")
+if(NOT DEFINED CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  find_program(nvcc nvcc PATHS /usr/local/cuda/bin /opt/cuda/bin)
+  if(NOT nvcc)
+    # That of the PyPI packages, in this Python's environment or in the one that pip builds in.
+    execute_process(COMMAND "${Python_EXECUTABLE}" -c "
+import pathlib, sys, sysconfig
+for folder in [*sys.path, sysconfig.get_path('platlib')]:
+    for nvcc in pathlib.Path(folder).glob('nvidia/cu1*/bin/nvcc'):
+        sys.exit(print(nvcc, end=''))
+" OUTPUT_VARIABLE nvcc)
+  endif()
+  if(nvcc)
+    set(ENV{CUDACXX} "${nvcc}")
   endif()
 endif()
 
@@ -28,10 +29,10 @@ include(CheckLanguage)
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
   if(FULLGRAD_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "FULLGRAD_CUDA=ON, and no CUDA compiler was found; put nvcc (12.0 or newer) on the PATH, set "
-                        "CUDACXX, or: pip install 'cuda-toolkit[nvcc,cudart,crt,nvvm,cccl]==13.0.*'")
+    message(FATAL_ERROR "FULLGRAD_CUDA=ON, and no working CUDA compiler was found; put nvcc (12.0 or newer) on the PATH, "
+                        "set CUDACXX, or: pip install 'cuda-toolkit[nvcc,cudart,crt,nvvm,cccl]==13.0.*'")
   endif()
-  message(STATUS "CUDA: no compiler found, so the GPU kernel is not built")
+  message(STATUS "CUDA: no working compiler found, so the GPU kernel is not built")
   return()
 endif()
 

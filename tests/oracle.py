@@ -1,4 +1,4 @@
-"""The map in float64 NumPy, by the definition and by the slowest route, every channel resized; and terms to try."""
+"""The map in float64 NumPy, by the definition and the slowest route, every channel resized; and terms."""
 
 import itertools
 

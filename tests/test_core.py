@@ -10,6 +10,7 @@ import oracle
 from keras_fullgrad import _native
 from oracle import DTYPES, SIZES, assert_close, draw_terms
 
+
 @pytest.mark.parametrize("mode", oracle.MODES, ids=lambda mode: "-".join(mode.values()))
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)
 def test_every_mode_and_dtype(mode, dtype):

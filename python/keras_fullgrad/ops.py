@@ -32,6 +32,34 @@ def _load() -> tuple[Any, str]:
         return None, f"the native library does not load ({error}); {_REBUILD}"
 
 
+@functools.cache
+def _left_to_tensorflow_on_gpus() -> str:
+    """Why the GPUs here run the map in TensorFlow's own ops, or nothing where they need not.
+
+    The native op would be placed on the CPU, and all gradients with it.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return ""
+    from keras_fullgrad import _native
+
+    built = _native.build_info()
+    again = "build it again with: FULLGRAD_CUDA=ON pip install --force-reinstall --no-deps ."
+    if built["cuda_version"] is None:
+        return f"the native library was built without CUDA; {again}"
+    architectures = [int(name) for name in built["cuda_architectures"].split() if name.isdigit()]
+    for gpu in gpus:
+        details = tf.config.experimental.get_device_details(gpu)
+        major, minor = details.get("compute_capability", (99, 0))
+        if architectures and 10 * major + minor < min(architectures):
+            name = details.get("device_name") or gpu.name
+            return (
+                f"the native library was built for compute capability {min(architectures) / 10} and more, "
+                f"and the {name} has {major}.{minor}; set CUDAARCHS={10 * major + minor} and {again}"
+            )
+    return ""
+
+
 def native_available() -> bool:
     """Tells whether the native op is there and fits this TensorFlow.
 
@@ -69,7 +97,8 @@ def saliency_map(
         channels: ``mean`` or ``sum``.
         resize: ``half_pixel`` or ``aligned_corners``.
         layout: ``channels_last`` or ``channels_first``.
-        backend: ``native``, ``tensorflow``, or ``auto``: native where it can be.
+        backend: ``native``, ``tensorflow``, or ``auto``: native where it can be, which on a GPU takes
+            a library built with CUDA.
 
     Returns:
         The maps, (batch, size), in float64 where a gradient is, in float32 elsewhere.
@@ -135,15 +164,29 @@ def _runs_natively(psi: filters.Filter, backend: str) -> bool:
                 "expected psi to be a filter of keras_fullgrad.filters for backend='native', "
                 f"got {psi!r}; backend='auto' runs it in TensorFlow"
             )
-    return backend != "tensorflow" and known and library is not None
+    if backend == "auto":
+        return known and library is not None and not _left_to_tensorflow_on_gpus()
+    return backend == "native"
 
 
 def warn_without_native() -> None:
-    """Warns, with what to run, where the native library is missing or does not fit.
+    """Warns, with what to run, where the native library is missing, or not for this TensorFlow or GPU.
 
     Example:
         >>> warn_without_native()
     """
-    library, reason = _load()
-    if library is None:
+    if reason := why_not_native():
         warnings.warn(f"keras_fullgrad runs in plain TensorFlow: {reason}", stacklevel=3)
+
+
+def why_not_native() -> str:
+    """Tells why ``backend="auto"`` runs in plain TensorFlow, and what to do about it.
+
+    Returns:
+        A sentence, or nothing where the native op runs.
+
+    Example:
+        >>> why_not_native()
+        ''
+    """
+    return _load()[1] or _left_to_tensorflow_on_gpus()

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -40,6 +41,30 @@ def demo(
     console.print(_table(result))
     console.print(f"predicted right: {result.correct} of {len(result.predicted)}")
     console.print(f"picture: {out}", soft_wrap=True)
+
+
+@app.command()
+def info(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Tells what the library was built for, what it runs on, and what to do where something is missing."""
+    with _quiet_start():
+        importlib.import_module("tensorflow")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # What they say stands under advice.
+            from keras_fullgrad import environment
+        facts = environment.facts()
+    if as_json:
+        print(json.dumps(facts))
+        return
+    table = Table(show_header=False)
+    for name, value in facts.items():
+        if name != "advice":
+            table.add_row(name, _text(value))
+    console = Console()
+    console.print(table)
+    for advice in facts["advice"]:
+        console.print(f"- {advice}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -91,6 +116,14 @@ def completeness(
     if not parts.relative_error <= tolerance:
         Console(stderr=True).print(f"error: the sum is off by {parts.relative_error:.1e}", soft_wrap=True)
         raise typer.Exit(2)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return "none" if value is None else str(value)
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The devices that the CUDA kernel is tested on: a GPU where there is one, and the host that stands in for it.
+"""The devices that the CUDA kernel is tested on: a GPU where there is one, and the host in its stead.
 
 Needs neither TensorFlow nor the installed package: on a GPU machine without them, run
 `pytest tests/gpu --confcutdir=tests/gpu` with FULLGRAD_CUDA_MODULE naming the built `_cuda` module.

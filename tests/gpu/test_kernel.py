@@ -230,7 +230,9 @@ def test_errors_say_what_was_expected_and_what_came(emulated, gradients, weights
 
 
 def test_what_is_no_device_array_is_refused(emulated):
-    with pytest.raises(TypeError, match=r"gradient 0: expected an array with __cuda_array_interface__, got .*ndarray"):
+    with pytest.raises(
+        TypeError, match=r"gradient 0: expected an array with __cuda_array_interface__, got .*ndarray"
+    ):
         emulated.module.workspace([G], [W], (4, 4))
     turned = emulated.put(G)
     turned.__cuda_array_interface__["strides"] = (4, 8, 32, 128)
