@@ -19,6 +19,9 @@ for folder in [*sys.path, sysconfig.get_path('platlib')]:
     for nvcc in pathlib.Path(folder).glob('nvidia/cu1*/bin/nvcc'):
         sys.exit(print(nvcc, end=''))
 " OUTPUT_VARIABLE nvcc)
+    # Its libraries do not lie where it looks for them.
+    string(REPLACE "/bin/nvcc" "/lib" packaged_libraries "${nvcc}")
+    set(ENV{CUDAFLAGS} "-L${packaged_libraries} $ENV{CUDAFLAGS}")
   endif()
   if(nvcc)
     set(ENV{CUDACXX} "${nvcc}")
@@ -60,7 +63,14 @@ set(CMAKE_CUDA_STANDARD 17)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_RUNTIME_LIBRARY None)  # Linked by name, so that it comes where it must.
 enable_language(CUDA)
-find_package(CUDAToolkit REQUIRED)
+
+# Not CUDAToolkit, which asks for more than the PyPI packages have.
+find_library(cudart_static libcudart_static.a REQUIRED
+             HINTS ${CMAKE_CUDA_HOST_IMPLICIT_LINK_DIRECTORIES} ${CMAKE_CUDA_IMPLICIT_LINK_DIRECTORIES} "${packaged_libraries}")
+add_library(cudart INTERFACE)
+target_include_directories(cudart SYSTEM INTERFACE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+target_link_libraries(cudart INTERFACE "${cudart_static}" ${CMAKE_DL_LIBS} rt Threads::Threads)
+
 set(cuda_architectures ${CMAKE_CUDA_ARCHITECTURES})
 list(TRANSFORM cuda_architectures REPLACE "-.*" "")
 string(REPLACE ";" " " cuda_architectures "${cuda_architectures}")
