@@ -36,7 +36,7 @@ def terms_of(name, side, batch):
     x = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1, 1)
 
     @tf.function
-    def gradients(x):
+    def gradients_of(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
             logits, *signals = exposed(x)
@@ -46,7 +46,10 @@ def terms_of(name, side, batch):
     biases = inspection.biases([endpoint.layer for endpoint in exposed.arguments])
     # Drawn batch norms have a bias of zero.
     biases = [tf.random.stateless_normal(bias.shape, [1, i]) for i, bias in enumerate(biases)]
-    return list(gradients(x)), [x, *biases], [side, side]
+    terms = zip(gradients_of(x), [x, *biases], strict=True)
+    of_space = [(gradient, weight) for gradient, weight in terms if gradient.shape.rank == 4]  # Not of a dense layer.
+    gradients, weights = zip(*of_space, strict=True)
+    return list(gradients), list(weights), [side, side]
 
 
 def naive(gradients, weights, size):

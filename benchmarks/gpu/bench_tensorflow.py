@@ -1,0 +1,152 @@
+"""The op and the whole of `full_gradients` inside GPU TensorFlow. Also runs on a CPU, to try it out: --device CPU:0.
+
+Checks the maps, then times, in turns: the native op; the same maps in TensorFlow's own ops, eager, in one
+`tf.function`, and compiled by XLA; and `full_gradients` of a model, in one `tf.function`, beside its plain input gradient.
+
+    python benchmarks/gpu/bench_tensorflow.py --json FILE
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import argparse
+import functools
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # What the benchmarks share lies beside this folder.
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import measuring
+from bench_op import MODES, terms_of
+from keras_fullgrad import inspection, methods, ops, reference
+
+NETS = [("Xception", 299, 32), ("ResNet50", 224, 32), ("EfficientNetB0", 224, 32), ("VGG16", 224, 32)]
+
+
+def synchronized(run):
+    def finished():
+        result = run()
+        # On a GPU a call returns before its result is there.
+        tf.test.experimental.sync_devices()
+        return result
+
+    return finished
+
+
+def check(name, actual, expected):
+    error = np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+    if not error < 1e-4:
+        raise AssertionError(f"{name} is off by {error}")
+
+
+def interleaved(runs, seconds):
+    """Median milliseconds of each run, in rounds of turns: five at least, and until the seconds are over."""
+    runs = {name: synchronized(run) for name, run in runs.items()}
+    for run in list(runs.values()) * 2:
+        run()
+    times = {name: [] for name in runs}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or len(next(iter(times.values()))) < 5:
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {name: 1e3 * statistics.median(values) for name, values in times.items()}
+
+
+def bench_op(net, mode, psi, seconds):
+    gradients, weights, size = terms_of(*net)
+    size = tf.constant(size)
+    rival = functools.partial(reference.saliency_map, size=size, psi=psi)
+    runs = {
+        "native": functools.partial(ops.saliency_map, gradients, weights, size, psi=psi, backend="native"),
+        "eager": functools.partial(rival, gradients, weights),
+        "tf.function": functools.partial(tf.function(rival), gradients, weights),
+    }
+    static = functools.partial(reference.saliency_map, size=[net[1], net[1]], psi=psi)
+    runs["XLA"] = functools.partial(tf.function(static, jit_compile=True), gradients, weights)
+    expected = runs["eager"]().numpy()
+    for name in ("native", "tf.function", "XLA"):
+        check(f"{net[0]}, {mode}, {name}", runs[name]().numpy(), expected)
+    times = interleaved(runs, seconds)
+    total = sum(g.dtype.size * int(tf.size(g)) for g in [*gradients, weights[0]])
+    return {
+        "net": f"{net[0]} {net[1]}, batch {net[2]}",
+        "rescale": mode,
+        "MB": total / 1e6,
+        **{f"{name} ms": milliseconds for name, milliseconds in times.items()},
+        "GB/s": total / times["native"] / 1e6,
+        "eager / native": times["eager"] / times["native"],
+        "XLA / native": times["XLA"] / times["native"],
+    }
+
+
+def bench_whole(net, seconds):
+    name, side, batch = net
+    keras.utils.set_random_seed(0)
+    model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
+    exposed = inspection.expose(model)
+    x = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1, 1)
+    y = tf.zeros([batch, 1], tf.int64)
+
+    @tf.function
+    def plain(x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            logits = tf.gather(model(x, training=False), y, axis=1, batch_dims=1)
+        return logits, tape.gradient(logits, x)
+
+    whole = tf.function(lambda x, y: methods.gradient.full_gradients(exposed, x, y))
+    in_tensorflow = tf.function(
+        lambda x, y: methods.gradient.full_gradients(exposed, x, y, backend="tensorflow")
+    )
+    check(f"{name}, full_gradients", whole(x, y)[1].numpy(), in_tensorflow(x, y)[1].numpy())
+    runs = {
+        "plain gradient": functools.partial(plain, x, y),
+        "full_gradients": functools.partial(whole, x, y),
+        "full_gradients in TensorFlow": functools.partial(in_tensorflow, x, y),
+    }
+    times = interleaved(runs, seconds)
+    return {
+        "net": f"{name} {side}, batch {batch}",
+        **{f"{run} ms": milliseconds for run, milliseconds in times.items()},
+        "full_gradients / plain gradient": times["full_gradients"] / times["plain gradient"],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", type=Path, help="write the tables to files of this name, -op and -whole added")
+    parser.add_argument("--device", default="GPU:0")
+    parser.add_argument("--batch", type=int, help="instead of 32")
+    parser.add_argument("--nets", nargs="*", help="instead of all: " + ", ".join(net for net, *_ in NETS))
+    parser.add_argument("--seconds", type=float, default=2.0, help="to time each row for")
+    options = parser.parse_args()
+    kind = options.device.split(":")[0]
+    if not tf.config.list_logical_devices(kind):
+        parser.error(f"TensorFlow sees no {kind}; keras-fullgrad info says more")
+    nets = [
+        (net, side, options.batch or batch)
+        for net, side, batch in NETS
+        if not options.nets or net in options.nets
+    ]
+    with tf.device(options.device):
+        of_op = [bench_op(net, mode, psi, options.seconds) for net in nets for mode, psi in MODES.items()]
+        of_whole = [bench_whole(net, options.seconds) for net in nets]
+
+    def path(part):
+        return options.json and options.json.with_stem(f"{options.json.stem}-{part}")
+
+    measuring.report(f"The op on {options.device}, medians", of_op, path("op"))
+    measuring.report(f"full_gradients on {options.device}, medians", of_whole, path("whole"))
+
+
+if __name__ == "__main__":
+    main()
