@@ -47,7 +47,9 @@ def terms_of(name, side, batch):
     # Drawn batch norms have a bias of zero.
     biases = [tf.random.stateless_normal(bias.shape, [1, i]) for i, bias in enumerate(biases)]
     terms = zip(gradients_of(x), [x, *biases], strict=True)
-    of_space = [(gradient, weight) for gradient, weight in terms if gradient.shape.rank == 4]  # Not of a dense layer.
+    of_space = [
+        (gradient, weight) for gradient, weight in terms if gradient.shape.rank == 4
+    ]  # Not of a dense layer.
     gradients, weights = zip(*of_space, strict=True)
     return list(gradients), list(weights), [side, side]
 

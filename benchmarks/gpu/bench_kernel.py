@@ -1,8 +1,8 @@
-"""The CUDA kernel on the terms of real nets, against the memory's speed and against PyTorch. Needs no TensorFlow.
+"""The CUDA kernel on the terms of real nets, against the memory's speed and PyTorch. Needs no TensorFlow.
 
-Checks the maps, then times, with CUDA events and in turns: reading the same bytes once (what adds them up fastest of
-three ways), the kernel, the same maps in PyTorch, eager and compiled, and the naive order, in which every channel is
-resized. A row that does not fit the memory or the time left is named, and left out.
+Checks the maps, then times, with CUDA events and in turns: reading the same bytes once (by whatever adds
+them up fastest), the kernel, the same maps in PyTorch, eager and compiled, and the naive order, in which every
+channel is resized. A row that does not fit the memory or the time left is named, and left out.
 
     FULLGRAD_CUDA_MODULE=build/gpu/_cuda.so python benchmarks/gpu/bench_kernel.py --json FILE
 """
@@ -64,7 +64,9 @@ def torch_map(gradient, weight, size, rescale, naive=False):
     if rescale == "per_sample":
         low, high = t.amin((1, 2, 3), keepdim=True), t.amax((1, 2, 3), keepdim=True)
         t = (t - low) / (high - low + 1e-6)
-    resize = functools.partial(torch.nn.functional.interpolate, size=size, mode="bilinear", align_corners=False)
+    resize = functools.partial(
+        torch.nn.functional.interpolate, size=size, mode="bilinear", align_corners=False
+    )
     if naive:
         return resize(t.permute(0, 3, 1, 2)).mean(1)
     return resize(t.mean(-1)[:, None])[:, 0]
@@ -95,7 +97,7 @@ class Kernel:
 
 
 def interleaved(runs, seconds):
-    """Median milliseconds of each run: rounds in turns, until the seconds are over and five have been timed."""
+    """Median milliseconds of each run, in rounds of turns: five at least, and until the seconds are over."""
     for run in list(runs.values()) * 2:
         run()
     times = {name: [] for name in runs}
@@ -112,7 +114,7 @@ def interleaved(runs, seconds):
 
 
 def reads(gradients, weights):
-    """Ways to read the terms once: where a net has hundreds of tensors, one launch for each, as one big tensor would."""
+    """Ways to read as many bytes as the terms have, in one tensor, and how many those are."""
     total = sum(t.numel() * t.element_size() for t in [*gradients, weights[0]])
     whole = torch.zeros(total // gradients[0].element_size(), dtype=gradients[0].dtype, device="cuda")
     return {name: functools.partial(read, whole) for name, read in READS.items()}, total
@@ -188,7 +190,10 @@ def main():
             finally:
                 torch.cuda.empty_cache()
             rows.append(row)
-            print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{v}" for k, v in row.items()), flush=True)
+            print(
+                "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{v}" for k, v in row.items()),
+                flush=True,
+            )
             if options.json:  # After each row, so that a run that is cut off leaves what it has.
                 result = {"machine": machine(), "rows": rows, "left out": left_out}
                 options.json.write_text(json.dumps(result, indent=1) + "\n")

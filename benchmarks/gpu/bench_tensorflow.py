@@ -1,7 +1,8 @@
-"""The op and the whole of `full_gradients` inside GPU TensorFlow. Also runs on a CPU, to try it out: --device CPU:0.
+"""The op and the whole of `full_gradients` inside GPU TensorFlow, or with --device CPU:0 on a CPU.
 
 Checks the maps, then times, in turns: the native op; the same maps in TensorFlow's own ops, eager, in one
-`tf.function`, and compiled by XLA; and `full_gradients` of a model, in one `tf.function`, beside its plain input gradient.
+`tf.function`, and compiled by XLA; and `full_gradients` of a model, in one `tf.function`, beside its plain
+input gradient.
 
     python benchmarks/gpu/bench_tensorflow.py --json FILE
 """
@@ -123,7 +124,9 @@ def bench_whole(net, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the tables to files of this name, -op and -whole added")
+    parser.add_argument(
+        "--json", type=Path, help="write the tables to files of this name, -op and -whole added"
+    )
     parser.add_argument("--device", default="GPU:0")
     parser.add_argument("--batch", type=int, help="instead of 32")
     parser.add_argument("--nets", nargs="*", help="instead of all: " + ", ".join(net for net, *_ in NETS))

@@ -1,6 +1,6 @@
 """Writes `shapes.json`: the terms of real nets, so that machines without TensorFlow can time them.
 
-    python benchmarks/gpu/shapes.py
+python benchmarks/gpu/shapes.py
 """
 
 import json

@@ -144,8 +144,9 @@ struct TermImage {
     Vector<Element, kWidth> gradients[kRows], own[kRows];
 #pragma unroll
     for (int row = 0; row < kRows; ++row) {
-      gradients[row] = kLast ? read_last<kWidth>(gradient + elements[row]) : read<kWidth>(gradient + elements[row]);
-      if constexpr (!kWeightPerChannel) own[row] = read<kWidth>(weight + elements[row]);
+      const int64_t at = elements[row];
+      gradients[row] = kLast ? read_last<kWidth>(gradient + at) : read<kWidth>(gradient + at);
+      if constexpr (!kWeightPerChannel) own[row] = kLast ? read_last<kWidth>(weight + at) : read<kWidth>(weight + at);
     }
 #pragma unroll
     for (int row = 0; row < kRows; ++row) {

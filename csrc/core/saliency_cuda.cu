@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
       const int64_t ahead = at + 1 + thread_index();
       passed = __syncthreads_count(ahead < plan.steps_count && plan.steps[ahead].first <= unit);
     }
-    const Step step = plan.steps[at];
+    const Step& step = plan.steps[at];
     if (thread_index() == 0) wait_for(plan.counters + step.waits_for, step.until);
     __syncthreads();
     run_unit<rescale, layout>(plan, step, unit - step.first, shared, maps);

@@ -16,7 +16,8 @@ inline cudaStream_t gpu_stream(tensorflow::OpKernelContext* context) {
 
 inline absl::Status cuda_status(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return absl::OkStatus();
-  const std::string message = absl::StrCat(what, ": CUDA error ", static_cast<int>(error), ", ", cudaGetErrorString(error));
+  const std::string message =
+      absl::StrCat(what, ": CUDA error ", static_cast<int>(error), ", ", cudaGetErrorString(error));
   if (error == cudaErrorMemoryAllocation) return absl::ResourceExhaustedError(message);
   return absl::InternalError(message);
 }

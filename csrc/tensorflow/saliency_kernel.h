@@ -39,8 +39,7 @@ class SaliencyMap : public tensorflow::OpKernel {
     size_t bytes = 0;
     OP_REQUIRES_OK(context, Device::workspace(problem, &bytes));
     tensorflow::Tensor workspace;
-    OP_REQUIRES_OK(context,
-                   context->allocate_temp(tensorflow::DT_UINT8, {static_cast<int64_t>(bytes)}, &workspace));
+    OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_UINT8, {static_cast<int64_t>(bytes)}, &workspace));
     OP_REQUIRES_OK(context, Device::run(context, problem, maps->data(), workspace.data()));
   }
 

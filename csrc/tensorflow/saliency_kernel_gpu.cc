@@ -1,5 +1,5 @@
-// The GPU kernel: the core on TensorFlow's own stream. Nothing waits for the GPU: the workspace goes back to an allocator
-// that hands it out again in the order of the same stream.
+// The GPU kernel: the core on TensorFlow's own stream. Nothing waits for the GPU: the workspace goes back to an
+// allocator that hands it out again in the order of the same stream.
 
 #include "compat_gpu.h"
 #include "core/saliency_cuda.h"

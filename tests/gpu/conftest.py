@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
+KERNEL_SOURCES = ["csrc/core/saliency.cc", "csrc/core/saliency_cuda.cu"]
 ALIGNMENT = 64
 
 
@@ -103,26 +104,42 @@ def load(path):
     return module
 
 
+def compile_for_host(sources, output, *flags):
+    """Compiles the kernel's own source, and others, for the host, against `tests/cuda_emulator`."""
+    compiler = os.environ.get("CXX") or shutil.which("c++")
+    # Its fibers enter and leave stacks by longjmp, which the fortified one takes for an error.
+    always = ["-std=c++17", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE"]
+    always += ["-Wno-unknown-pragmas", "-pthread", f"-I{REPOSITORY / 'csrc'}"]
+    always += [f"-I{REPOSITORY / 'tests' / 'cuda_emulator'}"]
+    paths = [REPOSITORY / source for source in [*KERNEL_SOURCES, *sources]]
+    subprocess.run([compiler, *always, *flags, "-x", "c++", *paths, "-o", output], check=True)
+
+
 @pytest.fixture(scope="session")
 def emulated(tmp_path_factory):
-    """The kernel's own source, compiled for the host against `tests/cuda_emulator`."""
+    """The host, running the kernel."""
     pybind11 = pytest.importorskip("pybind11", reason="pybind11 is needed to compile the kernel for the host")
-    compiler = os.environ.get("CXX") or shutil.which("c++")
-    folder = tmp_path_factory.mktemp("emulated")
-    flags = ["-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-strict-aliasing"]
-    # Its fibers leave and enter stacks by longjmp, which the fortified one takes for an error.
-    flags += ["-U_FORTIFY_SOURCE", "-Wno-unknown-pragmas", "-pthread"]
-    include = [REPOSITORY / "csrc", REPOSITORY / "tests" / "cuda_emulator", pybind11.get_include()]
-    include += [sysconfig.get_path("include")]
-    sources = ["core/saliency.cc", "core/saliency_cuda.cu", "python/problem.cc", "python/cuda_module.cc"]
-    library = folder / f"_cuda{sysconfig.get_config_var('EXT_SUFFIX')}"
-    subprocess.run(
-        [compiler, *flags, *(f"-I{path}" for path in include), "-shared", "-x", "c++"]
-        + [REPOSITORY / "csrc" / source for source in sources]
-        + ["-o", library],
-        check=True,
+    library = tmp_path_factory.mktemp("emulated") / f"_cuda{sysconfig.get_config_var('EXT_SUFFIX')}"
+    include = [pybind11.get_include(), sysconfig.get_path("include")]
+    compile_for_host(
+        ["csrc/python/problem.cc", "csrc/python/cuda_module.cc"],
+        library,
+        *("-O2", "-fvisibility=hidden", "-shared", *(f"-I{path}" for path in include)),
     )
     return EmulatedDevice(load(library))
+
+
+@pytest.fixture(scope="session")
+def sanitized_small_case(tmp_path_factory):
+    """The program that compute-sanitizer checks on a GPU, for the host and its sanitizers."""
+    program = tmp_path_factory.mktemp("sanitized") / "small_case"
+    compile_for_host(
+        ["benchmarks/gpu/small_case.cc"],
+        program,
+        # Stacks are left out: the sanitizer knows of one for each of the host's threads, and fibers have more.
+        *("-O1", "-g", "-fsanitize=address,undefined", "--param=asan-stack=0"),
+    )
+    return program
 
 
 def built_module():

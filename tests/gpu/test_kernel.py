@@ -1,5 +1,7 @@
 """The CUDA kernel against the float64 oracle, on a GPU and on the host that stands in for one."""
 
+import os
+import subprocess
 import threading
 
 import ml_dtypes
@@ -208,6 +210,20 @@ def test_more_elements_than_32_bits_count(gpu):
     expected = np.zeros([batch, side, side], np.float32)
     expected[1, 3, 3] = 3
     np.testing.assert_array_equal(maps.cpu().numpy(), expected)
+
+
+@pytest.mark.slow
+def test_no_access_out_of_bounds(sanitized_small_case):
+    result = subprocess.run(
+        [sanitized_small_case],
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {"ASAN_OPTIONS": "detect_stack_use_after_return=0", "UBSAN_OPTIONS": "halt_on_error=1"},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "all maps as expected\n"
 
 
 G = np.ones([2, 4, 4, 3], np.float32)
