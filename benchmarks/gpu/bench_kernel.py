@@ -1,7 +1,7 @@
 """The CUDA kernel on the terms of real nets, against the memory's speed and PyTorch. Needs no TensorFlow.
 
-Checks the maps, then times, with CUDA events and in turns: reading the same bytes once (by whatever adds
-them up fastest), the kernel, the same maps in PyTorch, eager and compiled, and the naive order, in which every
+Checks the maps, then times, with CUDA events and in turns: reading the same bytes once (by what adds
+them up fastest), the kernel, the same maps in PyTorch, eager and compiled, and the naive order, where every
 channel is resized. A row that does not fit the memory or the time left is named, and left out.
 
     FULLGRAD_CUDA_MODULE=build/gpu/_cuda.so python benchmarks/gpu/bench_kernel.py --json FILE

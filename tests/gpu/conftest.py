@@ -136,7 +136,7 @@ def sanitized_small_case(tmp_path_factory):
     compile_for_host(
         ["benchmarks/gpu/small_case.cc"],
         program,
-        # Stacks are left out: the sanitizer knows of one for each of the host's threads, and fibers have more.
+        # Stacks are left out: the sanitizer knows of one for each thread, and fibers have their own.
         *("-O1", "-g", "-fsanitize=address,undefined", "--param=asan-stack=0"),
     )
     return program
