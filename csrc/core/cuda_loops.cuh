@@ -202,7 +202,7 @@ __device__ void measure_channels_last(const CudaTerm<Real>& term, const Image& t
                                       int64_t end, Real* shared) {
   constexpr int kWidth = Image::kWidth;
   const int64_t vectors = term.channels / kWidth;
-  const int lanes = CudaPlanner<Real>::lanes_for(vectors, kThreads);
+  const int lanes = lanes_for(vectors, kThreads);
   const int lane = thread_index() % lanes, rows = kThreads / lanes;
   KeyOf<Real>* least = term.least + image * term.channels;
   KeyOf<Real>* most = term.most + image * term.channels;
@@ -318,7 +318,7 @@ __device__ void reduce_channels_last(const CudaTerm<Real>& term, const Image& te
                                      int64_t end, Real factor, Real* shared) {
   constexpr int kWidth = Image::kWidth;
   const int64_t vectors = term.channels / kWidth;
-  const int lanes = CudaPlanner<Real>::lanes_for(vectors, kWarp);
+  const int lanes = lanes_for(vectors, kWarp);
   const int lane = thread_index() % lanes, rows = kThreads / lanes;
   const Real origin = origin_of<rescale, Real>(terms);
   const ChannelScales<Real> scales = scales_of(term, image);
@@ -361,7 +361,7 @@ template <Rescale rescale, class Real, class Image>
 __device__ void reduce_channels_first(const CudaTerm<Real>& term, const Image& terms, int64_t image, int64_t begin,
                                       int64_t end, Real factor, Real* shared) {
   constexpr int kWidth = Image::kWidth;
-  constexpr int kLanes = CudaPlanner<Real>::segment(kWidth > 1), kChannels = kThreads / kLanes;
+  constexpr int kLanes = segment(kWidth > 1), kChannels = kThreads / kLanes;
   const int lane = thread_index() % kLanes;
   const Real origin = origin_of<rescale, Real>(terms);
   const ChannelScales<Real> scales = scales_of(term, image);

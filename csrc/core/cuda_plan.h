@@ -74,7 +74,7 @@ struct Step {
   int64_t image;            // The first of its images.
   int64_t units_per_image;  // Where the step goes over images.
   int64_t tile;             // Positions, elements or rows of one unit.
-  int64_t tile_channels;    // Channels of one unit, where it has not all.
+  int64_t tile_channels;    // Channels of one unit, where channels come first and are measured.
   int waits_for;            // A counter, and what it must have come to.
   unsigned int until;
   int signals;  // The counter that each finished unit adds 1 to.
@@ -96,6 +96,16 @@ struct CudaPlan {
 };
 
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// So many threads side by side read `vectors` of one row: a power of two.
+constexpr int lanes_for(int64_t vectors, int64_t most) {
+  int lanes = 1;
+  while (lanes < vectors && lanes < most) lanes *= 2;
+  return lanes;
+}
+
+// Vectors that neighbouring threads read of one channel, where channels come first: a cache line.
+constexpr int segment(bool vectors) { return vectors ? 8 : 32; }
 
 template <class Real>
 class CudaPlanner {
@@ -163,9 +173,26 @@ class CudaPlanner {
            (term.weight_per_channel || aligned(term.weight));
   }
 
+  static Step step_of(StepKind kind, int64_t index, int64_t units_per_image, int64_t tile) {
+    Step step = {};
+    step.kind = kind;
+    step.index = static_cast<int>(index);
+    step.units_per_image = units_per_image;
+    step.tile = tile;
+    step.waits_for = step.signals = kNone;
+    return step;
+  }
+
+  static Step after(Step step, int counter, int64_t until) {
+    step.waits_for = counter;
+    step.until = static_cast<unsigned int>(until);
+    return step;
+  }
+
   // Returns how many units the step has.
-  int64_t add_step(Step step, int64_t images) {
+  int64_t add_step(Step step, int64_t images, int signals) {
     step.first = plan_.units;
+    step.signals = signals;
     steps_.push_back(step);
     plan_.units += images * step.units_per_image;
     return images * step.units_per_image;
@@ -176,102 +203,106 @@ class CudaPlanner {
     for (size_t i = 0; i < terms_.size(); ++i) {
       if (!sources_[i]->weight_per_channel) continue;
       const int64_t units = divide_up(terms_[i].channels, kElementsPerUnit);
-      converted += add_step({0, StepKind::kConvert, int(i), 0, units, kElementsPerUnit, 0, kNone, 0, kConverted}, 1);
+      converted += add_step(step_of(StepKind::kConvert, i, units, kElementsPerUnit), 1, kConverted);
     }
     const int64_t entries = problem_.target[0] + problem_.target[1] + problem_.target[2];
     for (size_t g = 0; g < groups_.size(); ++g) {
       const int64_t units = divide_up(entries, kElementsPerUnit);
-      placed += add_step({0, StepKind::kPlace, int(g), 0, units, kElementsPerUnit, 0, kNone, 0, kPlaced}, 1);
+      placed += add_step(step_of(StepKind::kPlace, g, units, kElementsPerUnit), 1, kPlaced);
     }
 
-    counters_ = kPlaced + 1;
-    std::vector<int64_t> reduced(groups_.size());
-    const int first_group = counters_;
-    counters_ += static_cast<int>(groups_.size());
-    plan_waves(blocks, converted, first_group, &reduced);
-
+    const std::vector<int64_t> reduced = plan_waves(blocks, converted);
     for (size_t g = 0; g < groups_.size(); ++g) {
       if (single(g)) {
         placed += reduced[g];
         continue;
       }
       const int64_t units = divide_up(groups_[g].positions, kElementsPerUnit);
-      placed += add_step({0, StepKind::kAdd, int(g), 0, units, kElementsPerUnit, 0, first_group + int(g),
-                          static_cast<unsigned>(reduced[g]), kPlaced},
-                         problem_.batch);
+      const Step add = step_of(StepKind::kAdd, g, units, kElementsPerUnit);
+      placed += add_step(after(add, reduced_counter(g), reduced[g]), problem_.batch, kPlaced);
     }
     const int64_t units = divide_up(problem_.target[0] * problem_.target[1], kRowsPerUnit) *
                           divide_up(problem_.target[2], kColumnsPerUnit);
-    add_step({0, StepKind::kResize, 0, 0, units, kRowsPerUnit, 0, kPlaced, static_cast<unsigned>(placed), kNone},
-             problem_.batch);
+    add_step(after(step_of(StepKind::kResize, 0, units, kRowsPerUnit), kPlaced, placed), problem_.batch, kNone);
   }
 
+  // What the units that reduce a group's terms are counted by.
+  int reduced_counter(size_t g) const { return single(g) ? kPlaced : kPlaced + 1 + static_cast<int>(g); }
+
   // Terms rescaled per channel are read twice. A wave gives each block about one unit to measure, and while it is
-  // reduced the next is measured: so the second reading comes from the cache, and seldom waits.
-  void plan_waves(int blocks, int64_t converted, int first_group, std::vector<int64_t>* reduced) {
-    std::vector<Step> measured;  // Of this wave.
-    std::vector<std::pair<Step, int64_t>> to_reduce, last_wave;
+  // reduced the next is measured: so the second reading comes from the cache, and seldom waits. Returns how many units
+  // reduce each group.
+  std::vector<int64_t> plan_waves(int blocks, int64_t converted) {
+    struct Reduction {
+      Step step;
+      int64_t images;
+      int signals;
+    };
+    const int64_t wave_bytes = blocks * kUnitBytes;
+    std::vector<int64_t> reduced(groups_.size());
+    std::vector<Reduction> last_wave, wave;
     int64_t bytes = 0;
     const auto end_wave = [&] {
-      for (const auto& [step, images] : last_wave) add_step(step, images);
-      last_wave = std::move(to_reduce);
-      to_reduce.clear();
+      for (const Reduction& reduction : last_wave) add_step(reduction.step, reduction.images, reduction.signals);
+      last_wave = std::move(wave);
+      wave.clear();
       bytes = 0;
     };
+    counters_ = kPlaced + 1 + static_cast<int>(groups_.size());
     for (size_t g = 0; g < groups_.size(); ++g) {
       for (int64_t i = groups_[g].first; i < groups_[g].last; ++i) {
         const int64_t image_bytes = bytes_per_position(*sources_[i]) * groups_[g].positions;
-        const int64_t per_wave =
-            per_channel() ? std::max<int64_t>(1, blocks * kUnitBytes / image_bytes) : problem_.batch;
+        const int64_t per_wave = per_channel() ? std::max<int64_t>(1, wave_bytes / image_bytes) : problem_.batch;
         for (int64_t image = 0; image < problem_.batch; image += per_wave) {
           const int64_t images = std::min(per_wave, problem_.batch - image);
-          Step reduce = reduce_step(static_cast<int>(i), image);
-          reduce.waits_for = kConverted;
-          reduce.until = static_cast<unsigned>(converted);
-          reduce.signals = single(g) ? kPlaced : first_group + static_cast<int>(g);
+          Step reduce = after(reduce_step(i), kConverted, converted);
+          reduce.image = image;
           if (per_channel()) {
-            Step measure = measure_step(static_cast<int>(i), image);
-            measure.waits_for = kConverted;
-            measure.until = static_cast<unsigned>(converted);
-            measure.signals = counters_++;
-            reduce.waits_for = measure.signals;
-            // And 1 for what is made of the ranges after the last.
-            reduce.until = static_cast<unsigned>(add_step(measure, images)) + 1;
+            Step measure = after(measure_step(i), kConverted, converted);
+            measure.image = image;
+            const int measured = counters_++;
+            // One more than units, for what is made of the ranges after the last.
+            reduce = after(reduce, measured, add_step(measure, images, measured) + 1);
           }
-          (*reduced)[g] += images * reduce.units_per_image;
-          to_reduce.emplace_back(reduce, images);
+          reduced[g] += images * reduce.units_per_image;
+          wave.push_back({reduce, images, reduced_counter(g)});
           bytes += images * image_bytes;
-          if (bytes >= blocks * kUnitBytes) end_wave();
+          if (bytes >= wave_bytes) end_wave();
         }
       }
     }
     end_wave();
     end_wave();
+    return reduced;
   }
 
-  Step reduce_step(int i, int64_t image) const {
+  Step reduce_step(int64_t i) const {
     const CudaTerm<Real>& term = terms_[i];
-    const int64_t bytes = bytes_per_position(*sources_[i]);
     // What the block reads in one go.
     const int64_t width = term.vectors ? kVectorBytes / size_of(term.gradient_type) : 1;
     const int64_t at_once =
         channels_last() ? kRows * kThreads / lanes_for(term.channels / width, kWarp) : segment(term.vectors) * width;
-    const int64_t tile = std::max<int64_t>(1, kUnitBytes / (bytes * at_once)) * at_once;
-    return {0, StepKind::kReduce, i, image, divide_up(term.positions, tile), tile, term.channels, kNone, 0, kNone};
+    const int64_t bytes = bytes_per_position(*sources_[i]) * at_once;
+    const int64_t tile = std::max<int64_t>(1, kUnitBytes / bytes) * at_once;
+    return step_of(StepKind::kReduce, i, divide_up(term.positions, tile), tile);
   }
 
-  Step measure_step(int i, int64_t image) const {
+  Step measure_step(int64_t i) const {
     const CudaTerm<Real>& term = terms_[i];
     const int64_t bytes = bytes_per_position(*sources_[i]);
     if (channels_last()) {
       const int64_t tile = std::max(kRangePositions, kUnitBytes / bytes);
-      return {0, StepKind::kMeasure, i, image, divide_up(term.positions, tile), tile, term.channels, kNone, 0, kNone};
+      return step_of(StepKind::kMeasure, i, divide_up(term.positions, tile), tile);
     }
+    // Each warp has a channel at a time.
     const int64_t warps = kThreads / kWarp;
-    const int64_t tile = std::min(term.positions, kUnitBytes / warps * term.channels / bytes);
-    const int64_t channels = std::max<int64_t>(1, kUnitBytes / warps * term.channels / (bytes * tile)) * warps;
+    const int64_t warp_bytes = kUnitBytes / warps, element_bytes = bytes / term.channels;
+    const int64_t tile = std::min(term.positions, warp_bytes / element_bytes);
+    const int64_t channels = std::max<int64_t>(1, warp_bytes / (element_bytes * tile)) * warps;
     const int64_t units = divide_up(term.positions, tile) * divide_up(term.channels, channels);
-    return {0, StepKind::kMeasure, i, image, units, tile, channels, kNone, 0, kNone};
+    Step step = step_of(StepKind::kMeasure, i, units, tile);
+    step.tile_channels = channels;
+    return step;
   }
 
   void place() {
@@ -316,18 +347,6 @@ class CudaPlanner {
     copy(steps_, steps);
   }
 
- public:
-  // So many threads side by side read `vectors` of one row: a power of two.
-  static constexpr int lanes_for(int64_t vectors, int64_t most) {
-    int lanes = 1;
-    while (lanes < vectors && lanes < most) lanes *= 2;
-    return lanes;
-  }
-
-  // Vectors that neighbouring threads read of one channel, where channels come first: a cache line.
-  static constexpr int segment(bool vectors) { return vectors ? 8 : 32; }
-
- private:
   const Problem& problem_;
   Arena arena_;
   CudaPlan<Real> plan_ = {};
