@@ -11,11 +11,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import argparse
 import functools
-import statistics
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # What the benchmarks share lies beside this folder.
@@ -47,22 +44,12 @@ def check(name, actual, expected):
         raise AssertionError(f"{name} is off by {error}")
 
 
-def interleaved(runs, seconds):
-    """Median milliseconds of each run, in rounds of turns: five at least, and until the seconds are over."""
+def milliseconds(runs, repeats):
     runs = {name: synchronized(run) for name, run in runs.items()}
-    for run in list(runs.values()) * 2:
-        run()
-    times = {name: [] for name in runs}
-    end = time.monotonic() + seconds
-    while time.monotonic() < end or len(next(iter(times.values()))) < 5:
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
-    return {name: 1e3 * statistics.median(values) for name, values in times.items()}
+    return {name: 1e3 * seconds for name, seconds in measuring.interleaved(runs, repeats).items()}
 
 
-def bench_op(net, mode, psi, seconds):
+def bench_op(net, mode, psi, repeats):
     gradients, weights, size = terms_of(*net)
     size = tf.constant(size)
     rival = functools.partial(reference.saliency_map, size=size, psi=psi)
@@ -76,20 +63,20 @@ def bench_op(net, mode, psi, seconds):
     expected = runs["eager"]().numpy()
     for name in ("native", "tf.function", "XLA"):
         check(f"{net[0]}, {mode}, {name}", runs[name]().numpy(), expected)
-    times = interleaved(runs, seconds)
+    times = milliseconds(runs, repeats)
     total = sum(g.dtype.size * int(tf.size(g)) for g in [*gradients, weights[0]])
     return {
         "net": f"{net[0]} {net[1]}, batch {net[2]}",
         "rescale": mode,
         "MB": total / 1e6,
-        **{f"{name} ms": milliseconds for name, milliseconds in times.items()},
+        **{f"{name} ms": time for name, time in times.items()},
         "GB/s": total / times["native"] / 1e6,
         "eager / native": times["eager"] / times["native"],
         "XLA / native": times["XLA"] / times["native"],
     }
 
 
-def bench_whole(net, seconds):
+def bench_whole(net, repeats):
     name, side, batch = net
     keras.utils.set_random_seed(0)
     model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
@@ -114,23 +101,19 @@ def bench_whole(net, seconds):
         "full_gradients": functools.partial(whole, x, y),
         "full_gradients in TensorFlow": functools.partial(in_tensorflow, x, y),
     }
-    times = interleaved(runs, seconds)
+    times = milliseconds(runs, repeats)
     return {
         "net": f"{name} {side}, batch {batch}",
-        **{f"{run} ms": milliseconds for run, milliseconds in times.items()},
+        **{f"{run} ms": time for run, time in times.items()},
         "full_gradients / plain gradient": times["full_gradients"] / times["plain gradient"],
     }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--json", type=Path, help="write the tables to files of this name, -op and -whole added"
-    )
+    parser = measuring.arguments(__doc__.split("\n")[0])
     parser.add_argument("--device", default="GPU:0")
     parser.add_argument("--batch", type=int, help="instead of 32")
     parser.add_argument("--nets", nargs="*", help="instead of all: " + ", ".join(net for net, *_ in NETS))
-    parser.add_argument("--seconds", type=float, default=2.0, help="to time each row for")
     options = parser.parse_args()
     kind = options.device.split(":")[0]
     if not tf.config.list_logical_devices(kind):
@@ -141,10 +124,10 @@ def main():
         if not options.nets or net in options.nets
     ]
     with tf.device(options.device):
-        of_op = [bench_op(net, mode, psi, options.seconds) for net in nets for mode, psi in MODES.items()]
-        of_whole = [bench_whole(net, options.seconds) for net in nets]
+        of_op = [bench_op(net, mode, psi, options.repeats) for net in nets for mode, psi in MODES.items()]
+        of_whole = [bench_whole(net, options.repeats) for net in nets]
 
-    def path(part):
+    def path(part):  # Each table has a file of its own.
         return options.json and options.json.with_stem(f"{options.json.stem}-{part}")
 
     measuring.report(f"The op on {options.device}, medians", of_op, path("op"))

@@ -29,7 +29,8 @@ FULLGRAD_CUDA_MODULE=$(ls "$PWD"/build/gpu/_cuda*.so)
 export FULLGRAD_CUDA_MODULE
 
 step small_case build/gpu/small_case
-step tests python3 -m pytest -q -p no:cacheprovider tests/gpu --confcutdir=tests/gpu -k gpu --maxfail=20
+step tests python3 -m pytest -q -p no:cacheprovider tests/gpu --confcutdir=tests/gpu -k "not emulated" -m "not slow" -W default \
+  --ignore=tests/gpu/test_tensorflow.py --maxfail=20
 grep -hE "passed|failed|skipped" "$out/tests.log" | tail -n 1
 step kernel python3 benchmarks/gpu/bench_kernel.py --json "$out/kernel.json" --budget 200
 for tool in memcheck racecheck initcheck synccheck; do
