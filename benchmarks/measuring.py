@@ -4,7 +4,9 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +34,14 @@ def interleaved(runs: dict[str, Callable[[], Any]], repeats: int, warm_up: int =
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def gpus() -> list[str]:
+    """The name and the driver of each GPU."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     cpu = platform.processor()
@@ -42,6 +52,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": cpu,
         "cores": len(os.sched_getaffinity(0)),
+        "gpus": gpus(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,

@@ -431,3 +431,43 @@ def test_a_gpu_without_a_kernel_runs_in_tensorflow(monkeypatch, small_net, image
     assert not [op for op in graph.get_operations() if "SaliencyMap" in op.type]
     maps = ke.full_gradients(exposed, images, 1, verbose=0)[1]
     np.testing.assert_allclose(maps, expected, atol=1e-5)
+
+
+def test_batch_by_batch(small_net, images):
+    logits, maps = ke.explain(ke.methods.gradient.full_gradients, small_net, images, 1, verbose=0)
+    parts = list(ke.explain_iter(ke.methods.gradient.full_gradients, small_net, images, 1, batch_size=2))
+    assert [len(part) for _, part in parts] == [2, 2, 1]
+    np.testing.assert_allclose(np.concatenate([part for part, _ in parts]), logits, rtol=1e-5)
+    np.testing.assert_allclose(np.concatenate([part for _, part in parts]), maps, rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_is_computed_when_it_is_asked_for(small_net, images):
+    asked = []
+
+    def stream():
+        for i in range(3):
+            asked.append(i)
+            yield images[i : i + 1]
+        raise OSError("the disk is gone")
+
+    results = ke.explain_iter(ke.methods.gradient.gradients, small_net, stream())
+    assert asked == []
+    kept = [next(results), next(results)]
+    assert asked == [0, 1]
+    kept.append(next(results))
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(results)
+    expected = ke.explain(ke.methods.gradient.gradients, small_net, images[:3], batch_size=1, verbose=0)[1]
+    np.testing.assert_array_equal(np.concatenate([maps for _, maps in kept]), expected)
+
+
+def test_batch_by_batch_refuses_at_once(small_net, images):
+    with pytest.raises(ValueError, match="expected batch_size to be at least 1, got 0"):
+        ke.explain_iter(ke.methods.gradient.gradients, small_net, images, batch_size=0)
+
+
+def test_results_of_known_length_are_written_in_place(monkeypatch, small_net, images):
+    expected = ke.full_gradients(small_net, images, 1, batch_size=2, verbose=0)[1]
+    monkeypatch.setattr(np, "concatenate", lambda parts: pytest.fail("held twice"))
+    maps = ke.full_gradients(small_net, images, 1, batch_size=2, verbose=0)[1]
+    np.testing.assert_array_equal(maps, expected)

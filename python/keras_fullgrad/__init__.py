@@ -21,7 +21,8 @@ if keras.backend.backend() != "tensorflow":
 
 from keras_fullgrad import filters, inspection, methods, ops, reference, utils
 from keras_fullgrad.decomposing import completeness, decompose
-from keras_fullgrad.explaining import explain, full_gradients, gradients
+from keras_fullgrad.explaining import explain, explain_iter, full_gradients, gradients
+from keras_fullgrad.host_memory import keep_host_memory
 
 __version__ = version("keras-fullgrad")
 
@@ -31,10 +32,12 @@ __all__ = [
     "completeness",
     "decompose",
     "explain",
+    "explain_iter",
     "filters",
     "full_gradients",
     "gradients",
     "inspection",
+    "keep_host_memory",
     "methods",
     "ops",
     "reference",

@@ -4,7 +4,7 @@ import functools
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -82,19 +82,65 @@ def explain(
         epochs=1,
         steps=data.steps,
     )
-    collected: list[Any] = []
+    results: Any = None
     progress.on_predict_begin()
     for index, (inputs, classes) in enumerate(data.batches):
         progress.on_predict_batch_begin(index)
-        if method is gradient.full_gradients:
-            _warn_of_left_out(model, inputs, classes, method_params)
-        step, tensors = _step(model, method, inputs, classes, postprocessing, resizing, method_params)
-        collected.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), step(*tensors)))
+        result = _explain_batch(method, model, inputs, classes, postprocessing, resizing, method_params)
+        if results is None:
+            results = tf.nest.map_structure(lambda part: _Rows(part, data.images), result)
+        tf.nest.map_structure(_Rows.add, results, result)
         progress.on_predict_batch_end(index)
-    if not collected:
+    if results is None:
         raise ValueError("expected at least one batch, got an iterable without any")
     progress.on_predict_end()
-    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *collected)
+    return tf.nest.map_structure(_Rows.array, results)
+
+
+def explain_iter(
+    method: Method,
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    postprocessing: filters.Filter | None = None,
+    resizing: bool | Sequence[int] | None = True,
+    **method_params: Any,
+) -> Iterator[tuple[Any, ...]]:
+    """Explains a model's logits batch by batch, for data and maps larger than memory.
+
+    One batch is computed at a time, when it is asked for; what was yielded is yours, whatever comes after.
+
+    Args:
+        method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.
+        model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
+        x: Inputs; see :func:`explain`.
+        y: Classes; see :func:`explain`.
+        batch_size: Images computed at a time. None: chosen by their size.
+        steps: At most as many batches.
+        postprocessing: A filter of the finished maps.
+        resizing: See :func:`explain`.
+        **method_params: Passed on to the method.
+
+    Returns:
+        An iterator of what :func:`explain` returns, a batch of it at a time.
+
+    Raises:
+        ValueError: As :func:`explain`; at once where it can be told without a batch.
+        TypeError: As :func:`explain`.
+
+    Example:
+        >>> from keras_fullgrad.methods.gradient import gradients
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> [len(maps) for _, maps in explain_iter(gradients, model, np.ones([5, 8, 8, 3]), batch_size=2)]
+        [2, 2, 1]
+    """
+    data = batches.for_model(model, x, y, batch_size, steps)
+    return (
+        _explain_batch(method, model, inputs, classes, postprocessing, resizing, method_params)
+        for inputs, classes in data.batches
+    )
 
 
 _SHORTCUT: dict[str, Any] = {"postprocessing": filters.normalize, "resizing": False}
@@ -156,6 +202,40 @@ def full_gradients(model: keras.Model, x: Any, y: Any | None = None, **params: A
     return explain(gradient.full_gradients, model, x, y, **(defaults | params))
 
 
+class _Rows:
+    """An array that grows by rows: allocated once where it is known how many there will be."""
+
+    def __init__(self, first: np.ndarray, rows: int | None) -> None:
+        self._whole = None if rows is None else np.empty((rows, *first.shape[1:]), first.dtype)
+        self._parts: list[np.ndarray] = []
+        self._filled = 0
+
+    def add(self, part: np.ndarray) -> None:
+        if self._whole is None:
+            self._parts.append(part)
+        else:
+            self._whole[self._filled : self._filled + len(part)] = part
+        self._filled += len(part)
+
+    def array(self) -> np.ndarray:
+        return np.concatenate(self._parts) if self._whole is None else self._whole
+
+
+def _explain_batch(
+    method: Method,
+    model: keras.Model,
+    inputs: Any,
+    classes: np.ndarray | None,
+    postprocessing: filters.Filter | None,
+    resizing: bool | Sequence[int] | None,
+    params: dict[str, Any],
+) -> tuple[Any, ...]:
+    if method is gradient.full_gradients:
+        _warn_of_left_out(model, inputs, classes, params)
+    step, tensors = _step(model, method, inputs, classes, postprocessing, resizing, params)
+    return tf.nest.map_structure(lambda tensor: tensor.numpy(), step(*tensors))
+
+
 def _warn_of_left_out(
     model: keras.Model, inputs: Any, classes: np.ndarray | None, params: dict[str, Any]
 ) -> None:
@@ -171,7 +251,7 @@ def _warn_of_left_out(
             f"implicit biases make up {share:.0%} of what model '{model.name}' adds up to its logit on the "
             "first image, and the map leaves them out: implicit_biases=True draws them too, and "
             "completeness(model) tells which layers they come from",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -30,9 +30,7 @@ def demo(
 ) -> None:
     """Explains a small network that names digits in cluttered scenes, and draws its maps."""
     _check_writable(out)
-    # TensorFlow takes seconds to load, and --help must not.
-    with _quiet_start():
-        importlib.import_module("tensorflow")
+    _start()
     from keras_fullgrad.demo import demonstrate, draw
 
     result = demonstrate()
@@ -48,11 +46,11 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Tells what the library was built for, what it runs on, and what to do where something is missing."""
-    with _quiet_start():
-        importlib.import_module("tensorflow")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # What they say stands under advice.
-            from keras_fullgrad import environment
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # What they say stands under advice.
+        _start()
+        from keras_fullgrad import environment
+
         facts = environment.facts()
     if as_json:
         print(json.dumps(facts))
@@ -84,8 +82,7 @@ def completeness(
     for path in (model, inputs):
         if path is not None and not path.is_file():
             _fail(f"expected a file, got {path}")
-    with _quiet_start():
-        importlib.import_module("tensorflow")
+    _start()
     import keras
     import numpy as np
 
@@ -156,8 +153,17 @@ def _check_writable(path: Path) -> None:
         path.unlink()
 
 
+def _start() -> None:
+    """Loads the library, which takes seconds that --help must not, and lets it keep its memory."""
+    with _quiet():
+        importlib.import_module("tensorflow")
+    from keras_fullgrad.host_memory import keep_host_memory
+
+    keep_host_memory()
+
+
 @contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Keeps the lines that TensorFlow logs as it loads off the screen."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Some are written before TensorFlow has read its log level.
