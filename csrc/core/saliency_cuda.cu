@@ -133,17 +133,15 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
     run_unit<rescale, layout>(plan, step, unit - step.first, shared, maps);
     __syncthreads();
 
+    const int64_t units = (at + 1 < plan.steps_count ? plan.steps[at + 1].first : plan.units) - step.first;
     if (thread_index() == 0) {
-      // Whoever reduces waits for the units and for one more.
-      const unsigned int before = signal(plan.counters + step.signals);
-      const int64_t units = (at + 1 < plan.steps_count ? plan.steps[at + 1].first : plan.units) - step.first;
-      last = step.kind == StepKind::kMeasure && before == units - 1;
-      if (last) __threadfence();
+      last = signal(plan.counters + step.signals) == units - 1;
+      __threadfence();
     }
     if (step.kind != StepKind::kMeasure) continue;
+    // Whoever measured the last unit makes of the ranges what rescales, and signals once more.
     __syncthreads();
     if (!last) continue;
-    const int64_t units = (at + 1 < plan.steps_count ? plan.steps[at + 1].first : plan.units) - step.first;
     prepare_rescale(plan.terms[step.index], step.image, units / step.units_per_image);
     __syncthreads();
     if (thread_index() == 0) signal(plan.counters + step.signals);
