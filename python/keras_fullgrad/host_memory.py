@@ -12,7 +12,8 @@ def keep_host_memory() -> bool:
     """Lets the process keep the memory of large tensors for the next ones, instead of giving it back.
 
     glibc hands buffers of more than 32 MB back to the kernel when they are freed, and every batch pays for
-    getting and clearing them again: `mallopt(3)`, ``M_MMAP_MAX`` and ``M_TRIM_THRESHOLD``. It holds for the whole process, and its memory stays at the largest that it had.
+    getting and clearing them again: `mallopt(3)`, ``M_MMAP_MAX`` and ``M_TRIM_THRESHOLD``. It holds for the
+    whole process, whose memory stays at the largest that it had.
 
     Returns:
         Whether it was done; False where the C library has no such setting.
