@@ -30,7 +30,7 @@ __device__ Real value_of(KeyOf<Real> key) {
 
 // Both start from 0: of the minimum the key's complement is kept, so that a NaN, all ones, stays.
 template <class Real>
-__device__ void widen(Range<Real> range, KeyOf<Real>* least, KeyOf<Real>* most) {
+__device__ void widen_range(Range<Real> range, KeyOf<Real>* least, KeyOf<Real>* most) {
   atomicMax(least, range.min == range.min ? ~key_of(range.min) : ~KeyOf<Real>(0));
   atomicMax(most, key_of(range.max));
 }
@@ -233,7 +233,7 @@ __device__ void measure_channels_last(const CudaTerm<Real>& term, const Image& t
     }
     if (thread_index() < lanes && block + lane < vectors) {
       for (int i = 0; i < kWidth; ++i) {
-        widen(Range<Real>{min[i], max[i]}, least + channel + i, most + channel + i);
+        widen_range(Range<Real>{min[i], max[i]}, least + channel + i, most + channel + i);
       }
     }
   }
@@ -260,7 +260,7 @@ __device__ void measure_channels_first(const CudaTerm<Real>& term, const Image& 
     range = merge_lanes(range, kWarp);
     if (lane == 0) {
       const int64_t at = image * term.channels + channel;
-      widen(range, term.least + at, term.most + at);
+      widen_range(range, term.least + at, term.most + at);
     }
   }
 }
@@ -276,21 +276,7 @@ __device__ void prepare_rescale(const CudaTerm<Real>& term, int64_t first, int64
   }
 }
 
-template <class Real>
-__device__ Real mean_factor(const Options& options, int64_t channels) {
-  return options.channels == Channels::kMean ? Real(1) / static_cast<Real>(channels) : Real(1);
-}
-
 // --- Reduce: the sum over channels at positions [begin, end) --------------------------------------------------------
-
-// Where one range rescales all channels, sums count from one of the term's values, so that they stay as small as the
-// range is and can be rescaled once that is known; 0 where that value would turn every sum into NaN.
-template <Rescale rescale, class Real, class Image>
-__device__ Real origin_of(const Image& terms) {
-  if (rescale != Rescale::kPerSample) return 0;
-  const Real first = terms.first();
-  return first - first == 0 ? first : Real(0);
-}
 
 template <Rescale rescale, class Real>
 __device__ Real contribution(Real t, Real least, Real scale, Real origin, Range<Real>* range) {
@@ -307,7 +293,7 @@ __device__ void widen_image(const CudaTerm<Real>& term, int64_t image, Real orig
   fold_rows(min, 1, shared, [](Real a, Real b) { return nan_min(a, b); });
   fold_rows(max, 1, shared, [](Real a, Real b) { return plain_max(a, b); });
   if (thread_index() == 0) {
-    widen(Range<Real>{min[0], max[0]}, term.least + image, term.most + image);
+    widen_range(Range<Real>{min[0], max[0]}, term.least + image, term.most + image);
     term.origins[image] = origin;  // Every unit of the image writes the same.
   }
 }
@@ -320,7 +306,7 @@ __device__ void reduce_channels_last(const CudaTerm<Real>& term, const Image& te
   const int64_t vectors = term.channels / kWidth;
   const int lanes = lanes_for(vectors, kWarp);
   const int lane = thread_index() % lanes, rows = kThreads / lanes;
-  const Real origin = origin_of<rescale, Real>(terms);
+  const Real origin = rescale == Rescale::kPerSample ? origin_of_sums(terms.first()) : Real(0);
   const ChannelScales<Real> scales = scales_of(term, image);
   Real* sums = term.sums + image * term.positions;
   Range<Real> range;
@@ -363,7 +349,7 @@ __device__ void reduce_channels_first(const CudaTerm<Real>& term, const Image& t
   constexpr int kWidth = Image::kWidth;
   constexpr int kLanes = segment(kWidth > 1), kChannels = kThreads / kLanes;
   const int lane = thread_index() % kLanes;
-  const Real origin = origin_of<rescale, Real>(terms);
+  const Real origin = rescale == Rescale::kPerSample ? origin_of_sums(terms.first()) : Real(0);
   const ChannelScales<Real> scales = scales_of(term, image);
   Real* sums = term.sums + image * term.positions;
   Range<Real> range;
@@ -412,7 +398,8 @@ __device__ void add_terms(const CudaPlan<Real>& plan, const CudaGroup<Real>& gro
       if constexpr (rescale == Rescale::kPerSample) {
         const Range<Real> range = range_of<Real>(term.least[image], term.most[image]);
         const Real least = static_cast<Real>(term.channels) * (range.min - term.origins[image]);
-        sum = (sum - least) * (inverse_range(range, rescale) * mean_factor<Real>(plan.options, term.channels));
+        sum = (sum - least) *
+              (inverse_range(range, rescale) * channels_factor<Real>(plan.options.channels, term.channels));
       }
       total = t == group.first ? sum : total + sum;
     }

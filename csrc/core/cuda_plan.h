@@ -90,12 +90,9 @@ struct CudaPlan {
   int groups_count;
   int steps_count;
   int64_t units;
-  int64_t batch;
   Extent target;
   Options options;
 };
-
-constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // So many threads side by side read `vectors` of one row: a power of two.
 constexpr int lanes_for(int64_t vectors, int64_t most) {
@@ -112,7 +109,6 @@ class CudaPlanner {
  public:
   // For so many blocks at a time. Over a null workspace it only finds out how large that must be.
   CudaPlanner(const Problem& problem, int blocks, void* workspace) : problem_(problem), arena_(workspace) {
-    plan_.batch = problem.batch;
     plan_.target = problem.target;
     plan_.options = problem.options;
     for (const Group& group : group_by_extent(problem.terms)) add_group(group);
@@ -139,10 +135,6 @@ class CudaPlanner {
 
   // The sums of a group's only term are the group's, unless they are still to be rescaled.
   bool single(size_t g) const { return groups_[g].last - groups_[g].first == 1 && !per_sample(); }
-
-  static int64_t bytes_per_position(const Term& term) {
-    return term.channels * size_of(term.gradient_type) * (term.weight_per_channel ? 1 : 2);
-  }
 
   void add_group(const Group& group) {
     CudaGroup<Real> planned = {};

@@ -73,11 +73,6 @@ FULLGRAD_INLINE Real load(double value) {
   return static_cast<Real>(value);
 }
 
-constexpr int64_t size_of(DataType type) {
-  if (type == DataType::kFloat64) return 8;
-  return type == DataType::kFloat32 ? 4 : 2;
-}
-
 // Calls function(Element()) with the element type.
 template <class Function>
 FULLGRAD_INLINE void with_any_type(DataType type, Function function) {
@@ -142,6 +137,19 @@ FULLGRAD_INLINE Real inverse_range(Range<Real> range, Rescale rescale) {
   const Real width = range.max - range.min;
   if (rescale == Rescale::kPerSample) return Real(1) / (width + Real(1e-6));
   return width < std::numeric_limits<Real>::min() ? Real(0) : Real(1) / width;
+}
+
+// What a sum over channels is multiplied by.
+template <class Real>
+FULLGRAD_INLINE Real channels_factor(Channels reduction, int64_t channels) {
+  return reduction == Channels::kMean ? Real(1) / static_cast<Real>(channels) : Real(1);
+}
+
+// Where one range rescales all channels, sums count from one of the term's values, so that they stay as small as the
+// range is and can be rescaled once that is known; from 0 where that value would turn every sum into NaN.
+template <class Real>
+FULLGRAD_INLINE Real origin_of_sums(Real first) {
+  return first - first == 0 ? first : Real(0);
 }
 
 // Where one target position lies along one axis of a source: between `lower` and `upper`, `fraction` of the way.

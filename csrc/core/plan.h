@@ -11,6 +11,13 @@
 
 namespace fullgrad {
 
+constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// What one position of a term has to be read for.
+inline int64_t bytes_per_position(const Term& term) {
+  return term.channels * size_of(term.gradient_type) * (term.weight_per_channel ? 1 : 2);
+}
+
 // The terms of one extent: they are summed into one buffer, and that is resized once.
 struct Group {
   Extent extent;

@@ -18,6 +18,11 @@ namespace fullgrad {
 
 enum class DataType { kFloat16, kBFloat16, kFloat32, kFloat64 };
 
+constexpr int64_t size_of(DataType type) {
+  if (type == DataType::kFloat64) return 8;
+  return type == DataType::kFloat32 ? 4 : 2;
+}
+
 enum class Rectifier { kAbsolute, kPositive, kNegative, kIdentity };
 
 // kPerChannel: (t - min) / (max - min) over the positions of one image and channel, 0 where max = min.

@@ -73,7 +73,7 @@ class Saliency {
       sums_.push_back(take(problem.batch * positions(group.extent)));
       columns_.push_back({arena_.take<int64_t>(width()), arena_.take<int64_t>(width()), take(width())});
     }
-    tasks_per_image_ = (rows() + kRowsPerTask - 1) / kRowsPerTask;
+    tasks_per_image_ = divide_up(rows(), kRowsPerTask);
     expanded_ = take(problem.batch * tasks_per_image_ * kRowSlots * width());
     plan_waves();
     int64_t most = 0;
@@ -119,7 +119,7 @@ class Saliency {
     Real* ranges;
     Real* sums;  // Where one range is for all channels: their sum at each position.
 
-    int64_t tiles() const { return (positions(term->extent) + positions_per_tile - 1) / positions_per_tile; }
+    int64_t tiles() const { return divide_up(positions(term->extent), positions_per_tile); }
     int64_t stride() const { return Arena::aligned<Real>(ranges_per_tile); }
     ChannelRanges<Real> of_tile(int64_t tile) const {
       Real* min = ranges + tile * 2 * stride();
@@ -141,10 +141,6 @@ class Saliency {
   bool channels_last() const { return problem_.options.layout == Layout::kChannelsLast; }
   int64_t width() const { return problem_.target[2]; }
   int64_t rows() const { return problem_.target[0] * problem_.target[1]; }
-
-  static int64_t bytes_per_position(const Term& term) {
-    return term.channels * size_of(term.gradient_type) * (term.weight_per_channel ? 1 : 2);
-  }
 
   // One wave holds everything where terms are read once.
   void plan_waves() {
@@ -258,7 +254,7 @@ class Saliency {
     const ChannelRanges<Real> ranges = measured.of_tile(tile.begin / measured.positions_per_tile);
     with_term(term, measured.image, [&](auto rectified) {
       if (per_sample()) {
-        const Real start = origin(rectified);
+        const Real start = origin_of_sums(rectified(0, 0));
         Range<Real> range;
         with_order(
             term,
@@ -295,13 +291,6 @@ class Saliency {
     side_by_side();
   }
 
-  // A value of the term to sum from; 0 where it would turn every sum into NaN.
-  template <class Rectified>
-  static Real origin(const Rectified& rectified) {
-    const Real first = rectified(0, 0);
-    return first - first == 0 ? first : Real(0);
-  }
-
   void combine(const MeasuredTerm& measured) const {
     const ChannelRanges<Real> ranges = measured.of_tile(0);
     for (int64_t tile = 1; tile < measured.tiles(); ++tile) {
@@ -311,7 +300,7 @@ class Saliency {
       const int64_t channels = measured.term->channels;
       if (!per_sample()) return prepare_rescale(rectified, ranges, channels);
       const Range<Real> range{*ranges.min, *ranges.max};
-      *ranges.min = static_cast<Real>(channels) * (range.min - origin(rectified));
+      *ranges.min = static_cast<Real>(channels) * (range.min - origin_of_sums(rectified(0, 0)));
       *ranges.max = inverse_range(range, Rescale::kPerSample);
     });
   }
@@ -327,8 +316,7 @@ class Saliency {
     Real* sums = sums_[segment.group] + segment.image * size;
     for (size_t i = segment.first; i < segment.last; ++i) {
       const Term& term = problem_.terms[group.terms[i]];
-      const bool mean = problem_.options.channels == Channels::kMean;
-      const Real factor = mean ? Real(1) / static_cast<Real>(term.channels) : Real(1);
+      const Real factor = channels_factor<Real>(problem_.options.channels, term.channels);
       const auto reduce = [&](const auto& value) {
         with_order(
             term,

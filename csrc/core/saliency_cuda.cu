@@ -89,7 +89,8 @@ __device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, int64_t u
     case StepKind::kReduce:
       with_image(term, plan.options.rectifier, image, [&](const auto& terms) {
         // Of what is rescaled later the sum is wanted.
-        const Real factor = rescale == Rescale::kPerSample ? Real(1) : mean_factor<Real>(plan.options, term.channels);
+        const Real factor =
+            rescale == Rescale::kPerSample ? Real(1) : channels_factor<Real>(plan.options.channels, term.channels);
         if constexpr (layout == Layout::kChannelsLast) {
           reduce_channels_last<rescale>(term, terms, image, begin, end(term.positions), factor, shared);
         } else {
