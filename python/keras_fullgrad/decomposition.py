@@ -6,13 +6,14 @@ its *implicit* bias, :math:`f(z) - J_f(z) z`, a tensor of the signal's own shape
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from keras_fullgrad import forward_mode, inspection
+from keras_fullgrad import affine, folding, forward_mode, inspection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +24,11 @@ class Term:
         name: The name of the layer whose own operations added the bias, with those of the models that hold
             it; ``signal 0`` and so on in a model that does not tell its layers.
         kind: The layer's class.
-        signal: The signal right after.
+        signal: The signal right after; where a batch norm after it was folded, what that put out.
         bias: A vector of channels, or a tensor of the signal's shape.
         implicit: Whether the bias is that of an operation that is not linear.
+        slope: What the gradient at ``signal`` is to be multiplied by to be that where the bias was added,
+            shaped as the bias. None: 1.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Term:
     signal: tf.Tensor
     bias: tf.Tensor
     implicit: bool = False
+    slope: tf.Tensor | None = None
 
 
 class ForwardPass(NamedTuple):
@@ -59,6 +63,7 @@ def forward(
     indices_batch_dims: int = -1,
     biases: Sequence[tf.Tensor] | None = None,
     implicit_biases: bool = False,
+    fold_batch_norms: bool = False,
 ) -> ForwardPass:
     """Calls a model, and collects what its logits are made of.
 
@@ -72,6 +77,8 @@ def forward(
         biases: A bias for each exposed layer. None: read from the layers.
         implicit_biases: Whether to collect implicit biases too, which takes a pass through the model of
             its own. With them, the terms add up to the logit.
+        fold_batch_norms: Whether to compute batch norms in one with the layers before them, in a traced
+            function and without implicit biases, which are of all signals.
 
     Returns:
         The forward pass.
@@ -95,6 +102,7 @@ def forward(
         if classes is None:
             raise ValueError(f"expected indices of a known number of classes, got shape {indices.shape}")
 
+    folded = folding.Folding() if fold_batch_norms and not implicit_biases else None
     taps: list[tuple[keras.Layer, tf.Tensor]] = []
 
     def collect(layer: keras.Layer, signal: tf.Tensor) -> tf.Tensor:
@@ -104,11 +112,11 @@ def forward(
     with tf.GradientTape(persistent=classes > 1, watch_accessed_variables=False) as tape:
         tape.watch([x for x in keras.tree.flatten(inputs) if x.dtype.is_floating])
         if exposed:
-            logits, signals = model.signals(inputs, tap=collect if implicit_biases else None)
+            logits, signals = model.signals(inputs, tap=collect if implicit_biases else None, folding=folded)
             count = len(model.arguments)
         else:
             logits, *tensors = model(inputs, training=False)
-            signals, count = list(enumerate(tensors)), len(tensors)
+            signals, count = list(itertools.starmap(inspection.Signal, enumerate(tensors))), len(tensors)
         if indices is None:
             top = tf.argmax(logits, axis=indices_axis)[..., tf.newaxis]
             targets = [inspection.gather_units(logits, top, indices_axis, indices_batch_dims)]
@@ -121,17 +129,19 @@ def forward(
             targets = tf.unstack(logits, num=classes, axis=-1)
 
     if biases is None:
-        biases = inspection.biases([endpoint.layer for endpoint in model.arguments])
+        read = affine.bias if folded is None else folded.bias
+        biases = [read(endpoint.layer) for endpoint in model.arguments]
     if len(biases) != count:
         raise ValueError(f"expected a bias for each of the {count} exposed layers, got {len(biases)}")
     names = inspection.layer_names(model)
     terms = []
-    for index, signal in signals:
+    for index, signal, slope in signals:
         layer = model.arguments[index].layer if exposed else None
         bias = _aligned(layer, biases[index], signal)
         if bias is not None:
+            slope = None if slope is None else affine.along_channels(layer, slope, signal)
             name = f"signal {index}" if layer is None else names[id(layer)]
-            terms.append(Term(name, type(layer).__name__, signal, bias))
+            terms.append(Term(name, type(layer).__name__, signal, bias, slope=slope))
     if implicit_biases:
         terms += _implicit_terms(taps, totals, terms, names)
     return ForwardPass(logits, targets, terms, tape)
@@ -139,10 +149,7 @@ def forward(
 
 def _aligned(layer: keras.Layer | None, bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor | None:
     """The bias as it is added to the signal; None where a weight of that name is no such thing."""
-    bias = tf.convert_to_tensor(bias)
-    axis = -1 if layer is None else inspection.channel_axis(layer)
-    if bias.shape.rank == 1 and signal.shape.rank and axis % signal.shape.rank != signal.shape.rank - 1:
-        bias = tf.reshape(bias, [-1] + [1] * (signal.shape.rank - 1 - axis % signal.shape.rank))
+    bias = affine.along_channels(layer, tf.convert_to_tensor(bias), signal)
     try:
         shape = tf.broadcast_static_shape(bias.shape, signal.shape[1:])
     except ValueError:

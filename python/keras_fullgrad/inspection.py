@@ -5,13 +5,15 @@ The names and the arguments are those of keras-explainable.
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from keras_fullgrad import interception
+from keras_fullgrad import affine, interception
+from keras_fullgrad.folding import Folding
 
 Link = Literal["bias", "output", "input"]
 Descriptor: TypeAlias = int | str | Sequence[str] | keras.Layer | dict[str, Any]
@@ -19,11 +21,6 @@ Descriptor: TypeAlias = int | str | Sequence[str] | keras.Layer | dict[str, Any]
 POOLING_LAYERS = (
     keras.layers.Flatten,
     *(getattr(keras.layers, f"Global{kind}Pooling{n}D") for kind in ("Average", "Max") for n in (1, 2, 3)),
-)
-NORMALIZATION_LAYERS = (
-    keras.layers.BatchNormalization,
-    keras.layers.GroupNormalization,
-    keras.layers.LayerNormalization,
 )
 _LINKS = ("bias", "output", "input")
 
@@ -309,16 +306,9 @@ def layers_with_biases(
     """
     excluded = {id(layer) for layer in exclude}
     layers = [
-        layer
-        for layer in flatten_layers(model)
-        if id(layer) not in excluded
-        and (isinstance(layer, NORMALIZATION_LAYERS) or _is_weight(getattr(layer, "bias", None)))
+        layer for layer in flatten_layers(model) if id(layer) not in excluded and affine.has_bias(layer)
     ]
     return (layers, biases(layers)) if return_biases else layers
-
-
-def _is_weight(value: Any) -> bool:
-    return isinstance(value, (keras.Variable, tf.Variable, tf.Tensor))
 
 
 def biases(layers: Sequence[keras.Layer]) -> list[tf.Tensor]:
@@ -343,46 +333,21 @@ def biases(layers: Sequence[keras.Layer]) -> list[tf.Tensor]:
         >>> biases([norm])[0].numpy().tolist()
         [0.0, 0.0, 0.0]
     """
-    return [_bias(layer) for layer in layers]
+    return [affine.bias(layer) for layer in layers]
 
 
-def _bias(layer: keras.Layer) -> tf.Tensor:
-    if not layer.built:
-        raise ValueError(f"expected layer '{layer.name}' to be built, got one that was never called")
-    if isinstance(layer, keras.layers.BatchNormalization):
-        deviation = tf.sqrt(tf.convert_to_tensor(layer.moving_variance) + layer.epsilon)
-        bias = -tf.convert_to_tensor(layer.moving_mean) / deviation
-        if layer.scale:
-            bias *= tf.convert_to_tensor(layer.gamma)
-        return bias + tf.convert_to_tensor(layer.beta) if layer.center else bias
-    if isinstance(layer, NORMALIZATION_LAYERS):
-        if layer.center:
-            return tf.convert_to_tensor(layer.beta)
-        return tf.zeros(layer.gamma.shape if layer.scale else [1], layer.variable_dtype)
-    if not _is_weight(getattr(layer, "bias", None)):
-        raise ValueError(
-            f"expected layer '{layer.name}' to have a bias, got {type(layer).__name__} without one"
-        )
-    return tf.convert_to_tensor(layer.bias)
+class Signal(NamedTuple):
+    """An exposed signal.
 
-
-def channel_axis(layer: keras.Layer) -> int:
-    """Tells along which axis of its signal a layer's bias runs.
-
-    Args:
-        layer: The layer.
-
-    Returns:
-        The axis, as the layer counts it: -1 but for layers with channels first.
-
-    Example:
-        >>> channel_axis(keras.layers.Conv2D(4, 3, data_format="channels_first"))
-        1
+    Attributes:
+        position: The index of its endpoint.
+        tensor: The signal; where a batch norm after it was folded, what that put out.
+        slope: The derivative of ``tensor`` by the signal, (channels,), if they are not the same.
     """
-    if isinstance(layer, NORMALIZATION_LAYERS):
-        axis = layer.axis
-        return axis if isinstance(axis, int) else axis[0] if len(axis) == 1 else -1
-    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+
+    position: int
+    tensor: tf.Tensor
+    slope: tf.Tensor | None = None
 
 
 class ExposedModel(keras.Model):
@@ -413,37 +378,54 @@ class ExposedModel(keras.Model):
     def call(self, inputs: Any, training: bool = False) -> list[tf.Tensor]:
         """Returns ``[logits, *signals]``."""
         logits, signals = self.signals(inputs, training=training)
-        return [logits, *(tensor for _, tensor in signals)]
+        return [logits, *(signal.tensor for signal in signals)]
 
     def signals(
-        self, inputs: Any, training: bool = False, tap: interception.Tap | None = None
-    ) -> tuple[tf.Tensor, list[tuple[int, tf.Tensor]]]:
+        self,
+        inputs: Any,
+        training: bool = False,
+        tap: interception.Tap | None = None,
+        folding: Folding | None = None,
+    ) -> tuple[tf.Tensor, list[Signal]]:
         """Calls the model.
 
         Args:
             inputs: The inputs of the model.
             training: Whether layers run as in training.
             tap: What may replace signals on their way; see :func:`interception.listening`.
+            folding: What computes batch norms in one with the layers before them, whose own signals are
+                then seen only by their gradients.
 
         Returns:
-            The logits, and for each exposed signal the index of its endpoint and the tensor, in the
-            order of the endpoints.
+            The logits and the exposed signals, in the order of the endpoints.
 
         Raises:
             ValueError: If the model never called a layer that was to be exposed.
         """
-        applications: list[interception.Application] = []
         layers = [self.model, *flatten_layers(self.model)]
-        with interception.listening(layers, applications.append, tap), interception.any_size(layers):
-            outputs = self.model(inputs, training=training)
+        while True:
+            applications: list[interception.Application] = []
+            replace = None if folding is None else functools.partial(folding.replace, applications)
+            with (
+                interception.listening(layers, applications.append, tap, replace),
+                interception.any_size(layers),
+            ):
+                outputs = self.model(inputs, training=training)
+            if self.logits is None:
+                logits = _before_softmax(_single(outputs), applications)
+            else:
+                logits = self._found(applications, self.logits)[0]
+            if folding is None or folding.settled([logits, *keras.tree.flatten(outputs)]):
+                break
 
-        found = []
-        for index, endpoint in enumerate(self.arguments):
-            tensors = self._found(applications, endpoint)
-            found += [(index, tensor) for tensor in tensors]
-        if self.logits is None:
-            return _before_softmax(_single(outputs), applications), found
-        return self._found(applications, self.logits)[0], found
+        found = [
+            Signal(position, tensor)
+            for position, endpoint in enumerate(self.arguments)
+            for tensor in self._found(applications, endpoint)
+        ]
+        if folding is not None:
+            found = [Signal(signal.position, *folding.find(signal.tensor)) for signal in found]
+        return logits, found
 
     def _found(self, applications: list[interception.Application], endpoint: Endpoint) -> list[tf.Tensor]:
         tensors = [endpoint.of(a) for a in applications if a.layer is endpoint.layer]

@@ -46,6 +46,7 @@ def listening(
     layers: Sequence[keras.Layer],
     report: Callable[[Application], None],
     tap: Tap | None = None,
+    replace: Callable[..., tf.Tensor | None] | None = None,
 ) -> Iterator[None]:
     """Reports each call of ``layers`` that this thread makes, and taps their signals.
 
@@ -60,6 +61,8 @@ def listening(
         layers: The layers to listen to.
         report: Called after each call of one of them.
         tap: What may replace the signals. None: nothing does.
+        replace: Called with a layer and its arguments, before the layer is; what it returns, if anything, the
+            layer puts out without being called.
 
     Yields:
         Nothing; the layers report until the context is left.
@@ -90,7 +93,10 @@ def listening(
             callers.append(layer)
             try:
                 with _preactivations(layer, functools.partial(signals.pass_on, layer)) as preactivations:
-                    output = signals.pass_on(layer, call(*args, **kwargs))
+                    output = None if replace is None else replace(layer, *args, **kwargs)
+                    if output is None:
+                        output = call(*args, **kwargs)
+                    output = signals.pass_on(layer, output)
             finally:
                 callers.pop()
             if signals.in_reach(output):

@@ -31,6 +31,7 @@ def gradients(
     gradient_filter: Callable[[tf.Tensor], tf.Tensor] = tf.abs,
     *,
     source: int | str | None = None,
+    fold_batch_norms: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     r"""Computes the gradient of a logit with respect to the input (Simonyan et al. 2013).
 
@@ -46,6 +47,7 @@ def gradients(
         spatial_axis: The axes of positions. None: found from the model's layers.
         gradient_filter: What is done to the gradient before its channels are averaged.
         source: Of several inputs the one to draw the map over: its index or name.
+        fold_batch_norms: See :func:`full_gradients`.
 
     Returns:
         The logits, (batch, K), or all of them where ``indices`` is None, and the maps,
@@ -64,7 +66,9 @@ def gradients(
     layout = _layout(model, drawn, spatial_axis)
     exposed = model if isinstance(model, inspection.ExposedModel) else inspection.expose(model, [])
     channel_axis = -1 if layout == "channels_last" else 1
-    computed = decomposition.forward(exposed, inputs, indices, indices_axis, indices_batch_dims)
+    computed = decomposition.forward(
+        exposed, inputs, indices, indices_axis, indices_batch_dims, fold_batch_norms=fold_batch_norms
+    )
     maps = [
         tf.reduce_mean(gradient_filter(computed.tape.gradient(target, drawn)), axis=channel_axis)
         for target in computed.targets
@@ -88,6 +92,7 @@ def full_gradients(
     return_terms: bool = False,
     source: int | str | None = None,
     backend: str = "auto",
+    fold_batch_norms: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor] | tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
     r"""Computes FullGrad maps (Srinivas & Fleuret 2019, arXiv:1905.00780).
 
@@ -117,6 +122,9 @@ def full_gradients(
         return_terms: Whether to return each layer's own map too.
         source: Of several inputs the one to draw the map over: its index or name.
         backend: ``native``, ``tensorflow``, or ``auto``.
+        fold_batch_norms: Whether a batch norm and the convolution or dense layer before it are computed as
+            one where nothing else sees what is between them. Both keep their terms, and weights are read
+            at each call. Only in a traced function, and without ``implicit_biases``.
 
     Returns:
         The logits, (batch, K), or all of them where ``indices`` is None, and the maps,
@@ -146,14 +154,29 @@ def full_gradients(
         exposed = inspection.expose(model)
 
     logits, targets, terms, tape = decomposition.forward(
-        exposed, inputs, indices, indices_axis, indices_batch_dims, biases, implicit_biases
+        exposed,
+        inputs,
+        indices,
+        indices_axis,
+        indices_batch_dims,
+        biases,
+        implicit_biases,
+        fold_batch_norms,
     )
     terms = [term for term in terms if term.signal.shape.rank == drawn.shape.rank]
-    size = tf.shape(drawn)[1:-1] if layout == "channels_last" else tf.shape(drawn)[2:]
+    space = slice(1, -1) if layout == "channels_last" else slice(2, None)
+    size = tf.shape(drawn)[space]
 
     def draw(factors: Iterable[tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
-        gradients, weights = zip(*factors, strict=True)
-        return ops.saliency_map(gradients, weights, size, layout=layout, backend=backend, **options)
+        # Gradients of one size at a time: they are let go of while the backward pass goes on to the next.
+        by_size: dict[tuple[int | None, ...], list[tuple[tf.Tensor, tf.Tensor]]] = {}
+        for gradient, weight in factors:
+            by_size.setdefault(tuple(gradient.shape[space]), []).append((gradient, weight))
+        maps = []
+        for group in by_size.values():
+            gradients, weights = zip(*group, strict=True)
+            maps.append(ops.saliency_map(gradients, weights, size, layout=layout, backend=backend, **options))
+        return tf.add_n(maps)
 
     maps, maps_of_terms = [], []
     for target in targets:
@@ -238,13 +261,15 @@ def _layout(model: keras.Model, inputs: tf.Tensor, spatial_axis: Sequence[int] |
 def _weight(gradient: tf.Tensor, term: decomposition.Term, layout: str, simple: bool) -> tf.Tensor:
     """The factor of a bias's term: (channels,), or of the gradient's shape for other biases."""
     channels = gradient.shape[-1 if layout == "channels_last" else 1]
-    if simple:
-        return tf.ones([channels], gradient.dtype)
     if term.implicit:
         return _without_rounding(tf.cast(term.bias, gradient.dtype), term.signal)
-    if term.bias.shape.num_elements() == channels:
-        return tf.reshape(term.bias, [channels])
-    return tf.broadcast_to(tf.cast(term.bias, gradient.dtype), tf.shape(gradient))
+    if simple:
+        factor = tf.ones([channels], gradient.dtype) if term.slope is None else term.slope
+    else:
+        factor = term.bias if term.slope is None else term.bias * term.slope
+    if factor.shape.num_elements() == channels:
+        return tf.reshape(factor, [channels])
+    return tf.broadcast_to(tf.cast(factor, gradient.dtype), tf.shape(gradient))
 
 
 def _without_rounding(bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
