@@ -6,6 +6,7 @@ and over its gradient, and the terms of both biases follow from the gradient at 
 is :math:`a` times it.
 """
 
+import collections
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -106,8 +107,9 @@ class Folding:
         Returns:
             Whether the call stands; if not, it is to be made again, and those batch norms will stay apart.
         """
-        needed = {id(tensor) for tensor in outputs}
-        misjudged = {id(f.norm) for f in self.folds if id(f.inner) in needed or f.inner.consumers()}
+        takers = collections.Counter(id(tensor) for tensor in outputs)
+        takers.update(id(fold.inner) for fold in self.folds)
+        misjudged = {id(f.norm) for f in self.folds if takers[id(f.inner)] > 1 or f.inner.consumers()}
         if misjudged:
             self._apart |= misjudged
             self.folds.clear()
@@ -186,10 +188,13 @@ class _Scaled:
 
 
 def _pays(before: interception.Application) -> bool:
-    """Whether the kernel, which is scaled at each call, is no larger than the signal of one image."""
+    """Whether the kernel, which is scaled at each call, pays for itself by one image.
+
+    Scaling writes the kernel once; it saves two passes over the signal and one over its gradient.
+    """
     name, _ = _KERNELS[type(before.layer)]
     signal = before.output.shape[1:].num_elements()  # None: of any size.
-    return signal is None or getattr(before.layer, name).shape.num_elements() <= signal
+    return signal is None or getattr(before.layer, name).shape.num_elements() <= 3 * signal
 
 
 def _is_linear(before: interception.Application, norm: keras.layers.BatchNormalization) -> bool:

@@ -1,0 +1,153 @@
+"""FullGrad maps of whole nets against the plain input gradient: time and peak memory.
+
+Checks the answers, then times, for the same tensors and classes:
+
+- plain: the input gradient alone, which no map can do without;
+- full: FullGrad maps;
+- reference: the same in TensorFlow's own ops, batch norms not folded;
+- retraced: as keras-explainable does it: a new `tf.function` for each call, and every channel resized before
+  the mean. It takes the most memory by far; `--retraced-repeats 0` leaves it out.
+
+Each timing and each peak is taken in a process of its own.
+
+    python benchmarks/bench_end_to_end.py --json benchmarks/results/end_to_end.json
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import concurrent.futures
+import functools
+import multiprocessing
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_fullgrad as ke
+import measuring
+
+NETS = {
+    "Xception": 299,
+    "ResNet50": 224,
+    "VGG16": 224,
+    "EfficientNetB0": 224,
+    "MobileNetV2": 224,
+    "ConvNeXtTiny": 224,
+    "DenseNet121": 224,
+}
+BATCHES = [1, 4, 8]
+IN_MEMORY = ("plain", "full", "reference")
+
+traced = functools.partial(tf.function, autograph=False)
+
+
+def runs_of(name, batch):
+    """What there is to run, by its name; nothing is traced yet."""
+    keras.utils.set_random_seed(0)
+    model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
+    for weight in model.weights:
+        if weight.name in ("bias", "beta"):  # Zero in a new net, and so would be their terms.
+            weight.assign(keras.random.normal(weight.shape, stddev=0.1))
+    x = tf.random.stateless_uniform([batch, NETS[name], NETS[name], 3], [0, 0], -1, 1)
+    y = tf.zeros([batch, 1], tf.int64)
+    exposed = ke.inspection.expose(model)
+    biases = ke.inspection.biases([endpoint.layer for endpoint in exposed.arguments])
+
+    def plain(x, y):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            target = tf.gather(model(x, training=False), y, axis=-1, batch_dims=1)
+        return tape.gradient(target, x)
+
+    def full(x, y, **options):
+        return ke.methods.gradient.full_gradients(model, x, y, **options)[1]
+
+    def resized_first(x, y):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            logits, *signals = exposed(x)
+            target = tf.gather(logits, y, axis=-1, batch_dims=1)
+        maps = 0.0
+        for gradient, bias in zip(tape.gradient(target, [x, *signals]), [x, *biases], strict=True):
+            if gradient.shape.rank == 4:
+                term = tf.abs(gradient * bias)
+                term -= tf.reduce_min(term, axis=[1, 2], keepdims=True)
+                term = tf.math.divide_no_nan(term, tf.reduce_max(term, axis=[1, 2], keepdims=True))
+                maps += tf.reduce_mean(tf.image.resize(term, x.shape[1:3]), axis=-1, keepdims=True)
+        return maps
+
+    reference = functools.partial(full, backend="tensorflow", fold_batch_norms=False)
+    runs = {way: traced(function) for way, function in zip(IN_MEMORY, (plain, full, reference), strict=True)}
+    runs["retraced"] = lambda x, y: traced(resized_first)(x, y)
+    return {way: lambda run=run: run(x, y).numpy() for way, run in runs.items()}
+
+
+def seconds_of(name, batch, repeats, retraced_repeats):
+    runs = runs_of(name, batch)
+    retraced = {"retraced": runs.pop("retraced")} if retraced_repeats else {}
+    expected = runs["reference"]()
+    for way, run in {"full": runs["full"], **retraced}.items():
+        message = f"{way} maps of {name}, batch {batch}"
+        np.testing.assert_allclose(run(), expected, rtol=0, atol=2e-3 * expected.max(), err_msg=message)
+    seconds = measuring.interleaved(runs, repeats)
+    return seconds | (measuring.interleaved(retraced, retraced_repeats, warm_up=0) if retraced else {})
+
+
+def gigabytes_of(name, batch, way):
+    """The peak of memory over a trace and three calls."""
+    run = runs_of(name, batch)[way]
+    for _ in range(3):
+        run()
+    # Not `ru_maxrss`, which a process may inherit from the one that started it.
+    return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) * 1024 / 1e9
+
+
+def apart(function, *arguments):
+    """Calls the function in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def main():
+    parser = measuring.arguments(__doc__.split("\n")[0])
+    parser.set_defaults(repeats=9)
+    parser.add_argument("--retraced-repeats", type=int, default=1, help="timed runs of `retraced`")
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), metavar="NET")
+    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
+    parser.add_argument("--memory-batches", nargs="*", type=int, default=BATCHES, help="whose peaks to take")
+    options = parser.parse_args()
+
+    def ratio(values, one, other):
+        return values[one] / values[other] if other in values else None
+
+    rows = []
+    for name in options.nets:
+        for batch in options.batches:
+            seconds = apart(seconds_of, name, batch, options.repeats, options.retraced_repeats)
+            ways = IN_MEMORY if batch in options.memory_batches else ()
+            gigabytes = {way: apart(gigabytes_of, name, batch, way) for way in ways}
+            rows.append(
+                {
+                    "net": f"{name} {NETS[name]}",
+                    "batch": batch,
+                    "plain s": seconds["plain"],
+                    **{
+                        f"full / {way}": ratio(seconds, "full", way)
+                        for way in ("plain", "reference", "retraced")
+                    },
+                    "plain GB": gigabytes.get("plain"),
+                    "full GB": gigabytes.get("full"),
+                    "full GB / plain GB": ratio(gigabytes, "full", "plain"),
+                    "reference GB": gigabytes.get("reference"),
+                }
+            )
+    measuring.report("Whole nets, medians", rows, options.json)
+
+
+if __name__ == "__main__":
+    main()
