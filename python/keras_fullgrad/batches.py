@@ -1,5 +1,6 @@
 """Cuts data of every kind that Keras takes into batches of inputs and classes."""
 
+import concurrent.futures
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -25,11 +26,13 @@ class Batches(NamedTuple):
         batches: Yields inputs and classes, or inputs and None.
         images: How many images there are, where that is known.
         steps: How many batches there are, where that is known.
+        chosen: The images in a batch, where nobody asked for a size.
     """
 
     batches: Iterator[Batch]
     images: int | None
     steps: int | None
+    chosen: int | None = None
 
 
 def cut(
@@ -81,7 +84,9 @@ def cut(
     (images,) = counts
     if images == 0:
         raise ValueError(f"expected at least one image, got inputs of shape {shapes}")
-    batch_size = batch_size or min(default_size(array.shape) for array in arrays)
+    chosen = None
+    if batch_size is None:
+        batch_size = chosen = min(default_size(array.shape) for array in arrays)
     y = classes(y, images)
     count = -(-images // batch_size)
     if steps is not None and steps < count:
@@ -92,7 +97,7 @@ def cut(
         inputs = keras.tree.map_structure(lambda array: array[rows], x)
         return inputs, None if y is None else y[rows]
 
-    return Batches(map(piece, range(count)), images, count)
+    return Batches(map(piece, range(count)), images, count, chosen)
 
 
 def for_model(
@@ -137,6 +142,29 @@ def for_model(
         return inputs, classes
 
     return data._replace(batches=map(prepare, data.batches))
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Reads and converts the next batch, in a thread of its own, while this one is computed.
+
+    Args:
+        batches: The batches.
+
+    Yields:
+        The batches. An error in reading one is raised where that batch is due.
+
+    Example:
+        >>> [inputs.shape for inputs, _ in ahead(cut(np.zeros([3, 8, 8, 3]), batch_size=2).batches)]
+        [(2, 8, 8, 3), (1, 8, 8, 3)]
+    """
+    reader = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="keras_fullgrad")
+    try:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)
 
 
 def default_size(shape: tuple[int, ...]) -> int:

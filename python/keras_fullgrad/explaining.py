@@ -1,24 +1,32 @@
 """Runs a method over data of any size, batch by batch, and returns NumPy arrays."""
 
 import functools
+import itertools
 import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from keras_fullgrad import batches, decomposing, filters, inspection, reference
+from keras_fullgrad import batches, decomposing, filters, inspection, pacing, reference
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
 
-Step = Callable[..., tuple[Any, ...]]
+
+class _Step(NamedTuple):
+    """A traced step, and how many images at a time it is run with."""
+
+    function: Callable[..., tuple[Any, ...]]
+    pace: pacing.Pace
+
 
 _MOST_STEPS = 16  # For each model: a new lambda as `psi` in every call must not fill the memory.
-_STEPS: weakref.WeakKeyDictionary[keras.Model, OrderedDict[Hashable, Step]]
+_STEPS: weakref.WeakKeyDictionary[keras.Model, OrderedDict[Hashable, _Step]]
 _STEPS = weakref.WeakKeyDictionary()
 
 _LARGE_SHARE = 0.1
@@ -49,7 +57,9 @@ def explain(
         x: Inputs, (images, space, channels): an array of any type, a tensor, a `tf.data.Dataset`, a
             Keras `PyDataset`, or an iterable of batches; the latter three may hold classes too.
         y: Classes: (images, K), (images,), or one for all. None: each image's top class.
-        batch_size: Images computed at a time. None: chosen by their size.
+        batch_size: Images computed at a time. None: chosen by their size, and fewer where that turns out
+            to be faster, which changes maps by rounding only; not where
+            `tf.config.experimental.enable_op_determinism` was called.
         verbose: 0 for no progress bar, 1 or "auto" for one.
         steps: At most as many batches.
         callbacks: Keras callbacks, called as in `predict`.
@@ -84,12 +94,14 @@ def explain(
     )
     results: Any = None
     progress.on_predict_begin()
-    for index, (inputs, classes) in enumerate(data.batches):
+    for index, (inputs, classes) in enumerate(batches.ahead(data.batches)):
         progress.on_predict_batch_begin(index)
-        result = _explain_batch(method, model, inputs, classes, postprocessing, resizing, method_params)
-        if results is None:
-            results = tf.nest.map_structure(lambda part: _Rows(part, data.images), result)
-        tf.nest.map_structure(_Rows.add, results, result)
+        for result in _explain_batch(
+            method, model, inputs, classes, data.chosen, postprocessing, resizing, method_params
+        ):
+            if results is None:
+                results = tf.nest.map_structure(lambda part: _Rows(part, data.images), result)
+            tf.nest.map_structure(_Rows.add, results, result)
         progress.on_predict_batch_end(index)
     if results is None:
         raise ValueError("expected at least one batch, got an iterable without any")
@@ -137,9 +149,9 @@ def explain_iter(
         [2, 2, 1]
     """
     data = batches.for_model(model, x, y, batch_size, steps)
-    return (
-        _explain_batch(method, model, inputs, classes, postprocessing, resizing, method_params)
-        for inputs, classes in data.batches
+    return itertools.chain.from_iterable(
+        _explain_batch(method, model, inputs, classes, data.chosen, postprocessing, resizing, method_params)
+        for inputs, classes in batches.ahead(data.batches)
     )
 
 
@@ -226,14 +238,24 @@ def _explain_batch(
     model: keras.Model,
     inputs: Any,
     classes: np.ndarray | None,
+    chosen: int | None,
     postprocessing: filters.Filter | None,
     resizing: bool | Sequence[int] | None,
     params: dict[str, Any],
-) -> tuple[Any, ...]:
+) -> Iterator[tuple[Any, ...]]:
+    """The results of a batch, in as many pieces as its memory and its size ask for."""
     if method is gradient.full_gradients:
         _warn_of_left_out(model, inputs, classes, params)
-    step, tensors = _step(model, method, inputs, classes, postprocessing, resizing, params)
-    return tf.nest.map_structure(lambda tensor: tensor.numpy(), step(*tensors))
+    step, batched, given = _step(model, method, inputs, classes, postprocessing, resizing, params)
+    images = len(batched[0])
+
+    def run(rows: slice) -> tuple[Any, ...]:
+        tensors = batched if rows == slice(0, images) else [tensor[rows] for tensor in batched]
+        return tf.nest.map_structure(lambda tensor: tensor.numpy(), step.function(*tensors, *given))
+
+    # The same images give the same bits only in batches of the same size.
+    fixed = chosen is None or images < chosen or is_op_determinism_enabled()
+    return step.pace.pieces(run, images, None if fixed else chosen)
 
 
 def _warn_of_left_out(
@@ -263,8 +285,8 @@ def _step(
     postprocessing: filters.Filter | None,
     resizing: bool | Sequence[int] | None,
     params: dict[str, Any],
-) -> tuple[Step, list[tf.Tensor]]:
-    """The traced step for such a batch, and the tensors to call it with."""
+) -> tuple[_Step, list[tf.Tensor], list[tf.Tensor]]:
+    """The traced step for such a batch, and the tensors to call it with: those of the batch, and others."""
     arrays = {name: value for name, value in params.items() if _holds_tensors(value)}
     static = {name: value for name, value in params.items() if name not in arrays}
     arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
@@ -293,7 +315,7 @@ def _step(
     )
     if key in steps:
         steps.move_to_end(key)
-        return steps[key], tensors
+        return steps[key], tensors[:batched], tensors[batched:]
 
     reference_to_model = weakref.ref(model)  # What is kept for a model must not keep the model.
 
@@ -310,10 +332,10 @@ def _step(
             maps = tf.nest.map_structure(lambda m: _resize(m, drawn, resizing), maps)
         return logits, *maps
 
-    steps[key] = step.get_concrete_function(*signature)
+    steps[key] = _Step(step.get_concrete_function(*signature), pacing.Pace())
     if len(steps) > _MOST_STEPS:
         steps.popitem(last=False)
-    return steps[key], tensors
+    return steps[key], tensors[:batched], tensors[batched:]
 
 
 def _holds_tensors(value: Any) -> bool:

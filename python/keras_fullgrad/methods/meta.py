@@ -53,8 +53,11 @@ def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int 
             more = method(model, _noisy(inputs, noise, [seed, step]), classes, **params)
             return step + 1, *tf.nest.map_structure(tf.add, sums, more)
 
+        # One pass after the other, so that the activations of one are held at a time.
+        with tf.control_dependencies(tf.nest.flatten([logits, maps])):
+            first = tf.identity(1)
         _, logits, *maps = tf.while_loop(
-            lambda step, *_: step < repetitions, repeat, (tf.constant(1), logits, *maps)
+            lambda step, *_: step < repetitions, repeat, (first, logits, *maps), parallel_iterations=1
         )
         logits, *maps = tf.nest.map_structure(lambda total: total / repetitions, [logits, *maps])
         return clean_logits if indices is None else logits, *maps
