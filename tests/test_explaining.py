@@ -445,7 +445,7 @@ def test_a_batch_is_computed_when_it_is_asked_for(small_net, images):
     asked = []
 
     def stream():
-        for i in range(3):
+        for i in range(4):
             asked.append(i)
             yield images[i : i + 1]
         raise OSError("the disk is gone")
@@ -453,11 +453,11 @@ def test_a_batch_is_computed_when_it_is_asked_for(small_net, images):
     results = ke.explain_iter(ke.methods.gradient.gradients, small_net, stream())
     assert asked == []
     kept = [next(results), next(results)]
-    assert asked == [0, 1]
-    kept.append(next(results))
+    assert len(asked) <= 3  # One batch ahead at most.
+    kept += [next(results), next(results)]
     with pytest.raises(OSError, match="the disk is gone"):
         next(results)
-    expected = ke.explain(ke.methods.gradient.gradients, small_net, images[:3], batch_size=1, verbose=0)[1]
+    expected = ke.explain(ke.methods.gradient.gradients, small_net, images[:4], batch_size=1, verbose=0)[1]
     np.testing.assert_array_equal(np.concatenate([maps for _, maps in kept]), expected)
 
 

@@ -122,7 +122,8 @@ def explain_iter(
 ) -> Iterator[tuple[Any, ...]]:
     """Explains a model's logits batch by batch, for data and maps larger than memory.
 
-    One batch is computed at a time, when it is asked for; what was yielded is yours, whatever comes after.
+    One batch is computed at a time, when it is asked for, while the next is read; what was yielded is yours,
+    whatever comes after.
 
     Args:
         method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.
