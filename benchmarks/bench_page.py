@@ -1,22 +1,25 @@
-"""The page of keras-explainable's documentation, word for word but for the import: time and peak memory.
+"""The page of keras-explainable's documentation, word for word but for the import, and the plain gradient.
 
-python benchmarks/bench_page.py
+Each is a process of its own that builds the net and traces it; the gradient goes through in batches of 4.
+
+    python benchmarks/bench_page.py --repeats 3 --json benchmarks/results/page.json
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import resource
+import statistics
 import time
 
 import numpy as np
 import tensorflow as tf
 
 import keras_fullgrad as ke
+import measuring
 
 
-def main():
+def page():
     model = tf.keras.applications.Xception(classifier_activation=None, weights=None)
     model.layers[-1].activation = "linear"
 
@@ -31,8 +34,46 @@ def main():
 
     assert (logits.shape, maps.shape) == ((32, 1), (32, 512, 512, 1))
     assert 0 <= maps.min() <= maps.max() <= 1
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"32 images of 512x512 through Xception: {seconds:.1f} s, peak memory {peak:.1f} GB")
+    return seconds, measuring.gigabytes()
+
+
+def plain():
+    # With its top the net takes images of its own size only.
+    model = tf.keras.applications.Xception(include_top=False, pooling="avg", weights=None)
+    model = tf.keras.Sequential([model, tf.keras.layers.Dense(1000)])
+
+    @tf.function(autograph=False)
+    def gradient(x, y):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            target = tf.gather(model(x, training=False), y, axis=-1, batch_dims=1)
+        return tape.gradient(target, x)
+
+    x, y = np.random.rand(32, 512, 512, 3), np.random.randint(10, size=[32, 1])
+    start = time.perf_counter()
+    for rows in (slice(i, i + 4) for i in range(0, 32, 4)):
+        gradient(tf.cast(x[rows], tf.float32), tf.constant(y[rows])).numpy()
+    return time.perf_counter() - start, measuring.gigabytes()
+
+
+def main():
+    options = measuring.arguments(__doc__.split("\n")[0]).parse_args()
+    found = {"page": [], "plain": []}
+    for _ in range(options.repeats):
+        for function in (page, plain):
+            found[function.__name__].append(measuring.apart(function))
+    seconds, gigabytes = (
+        {name: statistics.median(run[index] for run in runs) for name, runs in found.items()}
+        for index in (0, 1)
+    )
+    row = {
+        "page, s": seconds["page"],
+        "plain gradient, s": seconds["plain"],
+        "page / plain": seconds["page"] / seconds["plain"],
+        "page, GB": gigabytes["page"],
+        "plain gradient, GB": gigabytes["plain"],
+    }
+    measuring.report("32 images of 512x512 through Xception", [row], options.json)
 
 
 if __name__ == "__main__":

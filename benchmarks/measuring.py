@@ -1,9 +1,12 @@
 """What the benchmarks share: interleaved timing, the machine, and tables."""
 
 import argparse
+import concurrent.futures
 import json
+import multiprocessing
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -32,6 +35,20 @@ def interleaved(runs: dict[str, Callable[[], Any]], repeats: int, warm_up: int =
             run()
             seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls the function in a new process, whose memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def gigabytes(of: str = "VmHWM") -> float:
+    """This process's memory: its peak, or, of ``VmRSS``, now."""
+    # Not `ru_maxrss`, which a process may inherit from the one that started it.
+    found = re.search(rf"{of}:\s*(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 / 1e9
 
 
 def gpus() -> list[str]:

@@ -44,3 +44,32 @@ def test_table_of_completeness_is_what_was_measured():
     assert len(rows) == 40
     for row in rows:
         assert "| " + " | ".join(map(str, row.values())) + " |" in text
+
+
+def test_tables_of_whole_nets_are_what_was_measured():
+    def cell(value, digits=2):
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    text = (ROOT / "docs" / "speed.md").read_text()
+    rows = measured("end_to_end.json")
+    assert len(rows) == 18
+    for row in rows:
+        ratios = " | ".join(cell(row[f"full / {way}"]) for way in ("plain", "reference", "retraced"))
+        memory = " | ".join(cell(row[name]) for name in ("plain GB", "full GB", "full GB / plain GB"))
+        line = f"| {row['net']} | {row['batch']} | {cell(row['plain s'], 3)} | {ratios} | {memory} |"
+        assert line in text, line
+    for row in measured("growth.json"):
+        assert f"| {row['against']} | {row['at']} | {row['of']} | {cell(row['R2'], 3)} |" in text
+    for row in measured("steady.json"):
+        line = f"| {row['run']} | {row['steps']} | {cell(row['GB in the second tenth'], 3)}"
+        assert f"{line} | {cell(row['GB in the last'], 3)} |" in text
+    for row in measured("startup.json"):
+        columns = ("s", "s, not folded", "plain gradient, s")
+        assert f"| {row['what']} | {' | '.join(cell(row[name], 1) for name in columns)} |" in text
+
+
+def test_readme_tells_of_batches_of_four():
+    for row in measured("end_to_end.json"):
+        if row["batch"] == 4:
+            line = f"| {row['net']} | {row['plain s']:.2f} | {row['full / plain']:.2f} |"
+            assert line in README.read_text(), line

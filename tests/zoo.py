@@ -401,6 +401,12 @@ def _of_type(policy):
 
 
 @net()
+def precise_in_part():
+    """Layers of two types, at signals of two sizes."""
+    return chain(layers.Conv2D(4, 3), layers.ReLU(), layers.Conv2D(5, 3, dtype="float64"))
+
+
+@net()
 def compiled_by_xla():
     model = functional()
     model.compile(jit_compile=True)

@@ -176,11 +176,16 @@ def full_gradients(
         for group in by_size.values():
             gradients, weights = zip(*group, strict=True)
             maps.append(ops.saliency_map(gradients, weights, size, layout=layout, backend=backend, **options))
-        return tf.add_n(maps)
+        return _sum(maps)
 
-    maps, maps_of_terms = [], []
+    maps: list[tf.Tensor] = []
+    maps_of_terms: list[dict[str, tf.Tensor]] = []
     for target in targets:
-        gradient_of_input, *gradients = tape.gradient(target, [drawn, *(term.signal for term in terms)])
+        # One backward pass after the other, so that the gradients of one are held at a time.
+        with tf.control_dependencies(maps[-1:]):
+            seed = tf.ones_like(target)
+        signals = [drawn, *(term.signal for term in terms)]
+        gradient_of_input, *gradients = tape.gradient(target, signals, seed)
         if gradient_of_input is None:
             raise ValueError(
                 f"expected the logits to depend on the input of shape {drawn.shape}, they do not"
@@ -192,7 +197,7 @@ def full_gradients(
                 factors.setdefault(term.name, []).append((gradient, weight))
         if return_terms:
             maps_of_terms.append({name: draw(factors[name]) for name in factors})
-            maps.append(tf.add_n(list(maps_of_terms[-1].values())))
+            maps.append(_sum(list(maps_of_terms[-1].values())))
         else:
             maps.append(draw(itertools.chain.from_iterable(factors.values())))
     stacked = tf.stack(maps, axis=-1)
@@ -258,6 +263,12 @@ def _layout(model: keras.Model, inputs: tf.Tensor, spatial_axis: Sequence[int] |
     return layouts[tuple(axes)]
 
 
+def _sum(maps: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Adds maps, which are of float64 where a gradient is: layers may differ."""
+    widest = max((one.dtype for one in maps), key=lambda dtype: dtype.size)
+    return tf.add_n([tf.cast(one, widest) for one in maps])
+
+
 def _weight(gradient: tf.Tensor, term: decomposition.Term, layout: str, simple: bool) -> tf.Tensor:
     """The factor of a bias's term: (channels,), or of the gradient's shape for other biases."""
     channels = gradient.shape[-1 if layout == "channels_last" else 1]
@@ -266,7 +277,7 @@ def _weight(gradient: tf.Tensor, term: decomposition.Term, layout: str, simple: 
     if simple:
         factor = tf.ones([channels], gradient.dtype) if term.slope is None else term.slope
     else:
-        factor = term.bias if term.slope is None else term.bias * term.slope
+        factor = term.bias if term.slope is None else tf.cast(term.bias, term.slope.dtype) * term.slope
     if factor.shape.num_elements() == channels:
         return tf.reshape(factor, [channels])
     return tf.broadcast_to(tf.cast(factor, gradient.dtype), tf.shape(gradient))
