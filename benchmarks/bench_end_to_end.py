@@ -17,11 +17,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import concurrent.futures
 import functools
-import multiprocessing
-import re
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -57,12 +53,6 @@ def runs_of(name, batch):
     exposed = ke.inspection.expose(model)
     biases = ke.inspection.biases([endpoint.layer for endpoint in exposed.arguments])
 
-    def plain(x, y):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(x)
-            target = tf.gather(model(x, training=False), y, axis=-1, batch_dims=1)
-        return tape.gradient(target, x)
-
     def full(x, y, **options):
         return ke.methods.gradient.full_gradients(model, x, y, **options)[1]
 
@@ -81,7 +71,8 @@ def runs_of(name, batch):
         return maps
 
     reference = functools.partial(full, backend="tensorflow", fold_batch_norms=False)
-    runs = {way: traced(function) for way, function in zip(IN_MEMORY, (plain, full, reference), strict=True)}
+    functions = (measuring.plain_gradient(model), full, reference)
+    runs = {way: traced(function) for way, function in zip(IN_MEMORY, functions, strict=True)}
     runs["retraced"] = lambda x, y: traced(resized_first)(x, y)
     return {way: lambda run=run: run(x, y).numpy() for way, run in runs.items()}
 
@@ -102,15 +93,7 @@ def gigabytes_of(name, batch, way):
     run = runs_of(name, batch)[way]
     for _ in range(3):
         run()
-    # Not `ru_maxrss`, which a process may inherit from the one that started it.
-    return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) * 1024 / 1e9
-
-
-def apart(function, *arguments):
-    """Calls the function in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
+    return measuring.gigabytes()
 
 
 def main():
@@ -128,9 +111,9 @@ def main():
     rows = []
     for name in options.nets:
         for batch in options.batches:
-            seconds = apart(seconds_of, name, batch, options.repeats, options.retraced_repeats)
+            seconds = measuring.apart(seconds_of, name, batch, options.repeats, options.retraced_repeats)
             ways = IN_MEMORY if batch in options.memory_batches else ()
-            gigabytes = {way: apart(gigabytes_of, name, batch, way) for way in ways}
+            gigabytes = {way: measuring.apart(gigabytes_of, name, batch, way) for way in ways}
             rows.append(
                 {
                     "net": f"{name} {NETS[name]}",

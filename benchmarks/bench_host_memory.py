@@ -11,8 +11,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import functools
-import multiprocessing
-import resource
 import statistics
 import time
 
@@ -26,7 +24,7 @@ NETS = [("Xception", 512), ("ResNet50", 224)]
 IMAGES = 6
 
 
-def run(name: str, side: int, keep: bool, results: multiprocessing.Queue) -> None:
+def run(name: str, side: int, keep: bool) -> tuple[float, float, np.ndarray]:
     """Seconds for an image, the peak of memory in GB, and the maps."""
     if keep and not ke.keep_host_memory():
         raise SystemExit("this C library has no such setting")
@@ -38,23 +36,18 @@ def run(name: str, side: int, keep: bool, results: multiprocessing.Queue) -> Non
     start = time.perf_counter()
     maps = explain(x)[1]
     seconds = (time.perf_counter() - start) / IMAGES
-    results.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, maps))
+    return seconds, measuring.gigabytes(), maps
 
 
 def main() -> None:
     options = measuring.arguments(__doc__.split("\n")[0]).parse_args()
-    context = multiprocessing.get_context("spawn")
     rows = []
     for name, side in NETS:
         seconds: dict[bool, list[float]] = {False: [], True: []}
         gigabytes, maps = {}, {}
         for _ in range(options.repeats):
             for keep in seconds:
-                results = context.Queue()
-                process = context.Process(target=run, args=(name, side, keep, results))
-                process.start()
-                taken, gigabytes[keep], maps[keep] = results.get(timeout=600)
-                process.join()
+                taken, gigabytes[keep], maps[keep] = measuring.apart(run, name, side, keep)
                 seconds[keep].append(taken)
         np.testing.assert_array_equal(maps[True], maps[False])
         medians = {keep: statistics.median(values) for keep, values in seconds.items()}

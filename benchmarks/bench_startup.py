@@ -32,12 +32,6 @@ def traces(name):
     model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
     signature = tf.TensorSpec([None, *model.input_shape[1:]]), tf.TensorSpec([None, 1], tf.int64)
 
-    def plain(x, y):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(x)
-            target = tf.gather(model(x, training=False), y, axis=-1, batch_dims=1)
-        return tape.gradient(target, x)
-
     def full(x, y, **options):
         return ke.methods.gradient.full_gradients(model, x, y, **options)
 
@@ -48,7 +42,7 @@ def traces(name):
         function.__name__: lambda f=function: tf.function(f, autograph=False).get_concrete_function(
             *signature
         )
-        for function in (plain, full, apart)
+        for function in (measuring.plain_gradient(model), full, apart)
     }
 
 

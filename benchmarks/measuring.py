@@ -51,6 +51,18 @@ def gigabytes(of: str = "VmHWM") -> float:
     return int(found[1]) * 1024 / 1e9
 
 
+def plain_gradient(model: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """What every map is compared with: the input gradient of a logit and nothing else, to be traced."""
+
+    def plain(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            target = tf.gather(model(x, training=False), y, axis=-1, batch_dims=1)
+        return tape.gradient(target, x)
+
+    return plain
+
+
 def gpus() -> list[str]:
     """The name and the driver of each GPU."""
     if shutil.which("nvidia-smi") is None:

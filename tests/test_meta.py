@@ -136,3 +136,15 @@ def test_errors(small_net):
         meta.tta(gradient.gradients, scales=[0.0])
     with pytest.raises(ValueError, match="expected a batch of images"):
         meta.tta(gradient.gradients)(small_net, tf.zeros([1, 4, 3]))
+
+
+def test_smooth_makes_one_pass_after_the_other(small_net, images):
+    """Else TensorFlow runs ten at once, and holds the activations of all."""
+    method = meta.smooth(gradient.full_gradients, repetitions=4)
+    traced = tf.function(lambda x: method(small_net, x), autograph=False)
+    graph = traced.get_concrete_function(tf.TensorSpec([None, *images.shape[1:]])).graph
+    loops = [op for op in graph.get_operations() if op.type in ("While", "StatelessWhile")]
+    assert [op.get_attr("parallel_iterations") for op in loops] == [1]
+    step = loops[0].inputs[2].op
+    while not step.control_inputs:  # The first step waits for the clean pass.
+        step = step.inputs[0].op
