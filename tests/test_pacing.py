@@ -28,8 +28,8 @@ class Machine:
         return list(range(rows.start, rows.stop))
 
 
-def rows_of(pace, machine, images, most=None):
-    return [row for piece in pace.pieces(machine.run, images, most) for row in piece]
+def rows_of(pace, machine, images, most=None, trying=True):
+    return [row for piece in pace.pieces(machine.run, images, most, trying) for row in piece]
 
 
 def test_batches_of_a_size_that_was_asked_for_stay_whole(monkeypatch):
@@ -49,6 +49,13 @@ def test_the_fastest_size_is_found_and_remembered(monkeypatch, fastest):
     assert machine.sizes[-32 // fastest :] == [fastest] * (32 // fastest)
 
 
+def test_a_trial_that_was_cut_short_decides_nothing(monkeypatch):
+    machine, pace = Machine(monkeypatch, lambda size: size**2), pacing.Pace()
+    for trying in (True, True, True, False, False):
+        rows_of(pace, machine, 8, most=8, trying=trying)
+    assert machine.sizes == [8, 8, 4, 4, 8, 8]
+
+
 def test_sizes_that_do_not_halve_evenly(monkeypatch):
     machine, pace = Machine(monkeypatch, lambda size: size * (1 + size)), pacing.Pace()
     for _ in range(9):
@@ -58,9 +65,21 @@ def test_sizes_that_do_not_halve_evenly(monkeypatch):
 
 def test_few_images_are_not_tried_on(monkeypatch):
     machine, pace = Machine(monkeypatch, lambda size: size**2), pacing.Pace()
-    for _ in range(2):
-        rows_of(pace, machine, 32, most=32)
-    assert machine.sizes == [32, 32]
+    for _ in range(9):
+        rows_of(pace, machine, 32, most=32, trying=False)
+    assert machine.sizes == [32] * 9
+
+
+def test_a_long_run_tries_smaller_batches_and_a_short_one_does_not(monkeypatch, small_net):
+    seen = []
+    pieces = pacing.Pace.pieces
+    monkeypatch.setattr(
+        pacing.Pace, "pieces", lambda *args, trying: seen.append(trying) or pieces(*args, trying=trying)
+    )
+    monkeypatch.setattr(batches, "POSITIONS", 2 * 16 * 12)
+    for images in (6, 40):
+        ke.full_gradients(small_net, np.ones([images, 16, 12, 3]), 1, verbose=0)
+    assert seen == [False] * 3 + [True] * 20
 
 
 def test_out_of_memory_halves_for_good_and_loses_nothing(monkeypatch):

@@ -58,7 +58,7 @@ def explain(
             Keras `PyDataset`, or an iterable of batches; the latter three may hold classes too.
         y: Classes: (images, K), (images,), or one for all. None: each image's top class.
         batch_size: Images computed at a time. None: chosen by their size, and fewer where that turns out
-            to be faster, which changes maps by rounding only; not where
+            to be faster in a long run, which changes maps by rounding only; not where
             `tf.config.experimental.enable_op_determinism` was called.
         verbose: 0 for no progress bar, 1 or "auto" for one.
         steps: At most as many batches.
@@ -97,7 +97,7 @@ def explain(
     for index, (inputs, classes) in enumerate(batches.ahead(data.batches)):
         progress.on_predict_batch_begin(index)
         for result in _explain_batch(
-            method, model, inputs, classes, data.chosen, postprocessing, resizing, method_params
+            method, model, inputs, classes, data, postprocessing, resizing, method_params
         ):
             if results is None:
                 results = tf.nest.map_structure(lambda part: _Rows(part, data.images), result)
@@ -151,7 +151,7 @@ def explain_iter(
     """
     data = batches.for_model(model, x, y, batch_size, steps)
     return itertools.chain.from_iterable(
-        _explain_batch(method, model, inputs, classes, data.chosen, postprocessing, resizing, method_params)
+        _explain_batch(method, model, inputs, classes, data, postprocessing, resizing, method_params)
         for inputs, classes in batches.ahead(data.batches)
     )
 
@@ -239,7 +239,7 @@ def _explain_batch(
     model: keras.Model,
     inputs: Any,
     classes: np.ndarray | None,
-    chosen: int | None,
+    data: batches.Batches,
     postprocessing: filters.Filter | None,
     resizing: bool | Sequence[int] | None,
     params: dict[str, Any],
@@ -255,8 +255,9 @@ def _explain_batch(
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), step.function(*tensors, *given))
 
     # The same images give the same bits only in batches of the same size.
-    fixed = chosen is None or images < chosen or is_op_determinism_enabled()
-    return step.pace.pieces(run, images, None if fixed else chosen)
+    whole = data.chosen == images and not is_op_determinism_enabled()
+    many = (data.steps or 0) >= pacing.BATCHES_FOR_TRIALS
+    return step.pace.pieces(run, images, data.chosen if whole else None, trying=many)
 
 
 def _warn_of_left_out(

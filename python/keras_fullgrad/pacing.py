@@ -9,6 +9,9 @@ import tensorflow as tf
 
 Result = TypeVar("Result")
 
+BATCHES_FOR_TRIALS = 16
+"""With so many batches to come, trials of smaller ones are worth what they take."""
+
 _WORTHWHILE = 0.97
 
 
@@ -16,7 +19,8 @@ class Pace:
     """Cuts batches into pieces, by what it saw of the pieces before.
 
     Where memory runs out, the images in a piece are halved for good. Batches of a size that nobody asked for
-    are halved for a trial, and go on so while an image takes less time that way.
+    are halved for a trial, and go on so while an image takes less time that way; a size's first run is slower
+    than its others, so that few batches are better left whole.
 
     Example:
         >>> pace = Pace()
@@ -32,7 +36,7 @@ class Pace:
         self._seen: set[int] = set()
 
     def pieces(
-        self, run: Callable[[slice], Result], images: int, most: int | None = None
+        self, run: Callable[[slice], Result], images: int, most: int | None = None, trying: bool = False
     ) -> Iterator[Result]:
         """Runs a batch, in one piece or in several.
 
@@ -41,6 +45,7 @@ class Pace:
             images: How many rows the batch has.
             most: The images in a whole batch where nobody asked for a size: pieces may be smaller. None: this
                 size was asked for.
+            trying: Whether there is enough to come for a trial of a smaller size to pay.
 
         Yields:
             What ``run`` returned, in the order of the rows.
@@ -50,7 +55,7 @@ class Pace:
         """
         start = 0
         while start < images:
-            size = min(images - start, self._size(most) or images)
+            size = min(images - start, self._size(most, trying) or images)
             began = time.perf_counter()
             try:
                 result = run(slice(start, start + size))
@@ -63,17 +68,18 @@ class Pace:
                     stacklevel=2,
                 )
                 continue
-            if most is not None:
+            if most is not None and trying:
                 self._note(size, (time.perf_counter() - began) / size, most)
             yield result
             start += size
 
-    def _size(self, most: int | None) -> int | None:
-        wanted = None if most is None else self._fastest or self._trial or most
+    def _size(self, most: int | None, trying: bool) -> int | None:
+        quickest = self._fastest or (self._trial if trying else None) or most
+        wanted = None if most is None else quickest
         return min((size for size in (wanted, self._fitting) if size is not None), default=None)
 
     def _note(self, size: int, seconds: float, most: int) -> None:
-        """Tries half of a size after its second run; the first is slower, whatever the size."""
+        """Tries half of a size after its second run."""
         if self._fastest is not None or size != (self._trial or most):
             return
         if size not in self._seen:
