@@ -144,6 +144,19 @@ def test_logits_before_a_batch_norm_are_kept():
     assert not folding.folds
 
 
+@pytest.mark.filterwarnings("ignore:implicit biases")
+def test_a_batch_norm_that_a_loop_calls_too():
+    """The body of a loop is a graph of its own, whose tensors are out of reach elsewhere."""
+    norm = layers.BatchNormalization()
+
+    class Thrice(layers.Layer):
+        def call(self, x):
+            return tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, norm(x)), (0, x))[1]
+
+    model = net_of([12, 12, 3], layers.Conv2D(4, 3), Thrice(), norm)
+    assert_folding_changes_nothing(model, images(model))
+
+
 def test_a_subclass_may_do_other_things_with_its_kernel():
     class Standardized(layers.Conv2D):
         def call(self, x):

@@ -52,7 +52,8 @@ class Folding:
     def __init__(self) -> None:
         self.folds: list[Fold] = []
         self._apart: set[int] = set()
-        self._affine: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+        # By the graph too: the body of a loop is one of its own, whose tensors are out of reach elsewhere.
+        self._affine: dict[tuple[int, tf.Graph], tuple[tf.Tensor, tf.Tensor]] = {}
 
     def replace(
         self, applications: Sequence[interception.Application], layer: keras.Layer, *args: Any, **kwargs: Any
@@ -131,13 +132,18 @@ class Folding:
 
     def bias(self, layer: keras.Layer) -> tf.Tensor:
         """The bias of a layer, as :func:`keras_fullgrad.affine.bias` computes it, but once."""
-        return self._slope_and_bias(layer)[1] if id(layer) in self._affine else affine.bias(layer)
+        known = self._affine.get(_here(layer))
+        return affine.bias(layer) if known is None else known[1]
 
     def _slope_and_bias(self, norm: keras.layers.BatchNormalization) -> tuple[tf.Tensor, tf.Tensor]:
-        if id(norm) not in self._affine:
+        if _here(norm) not in self._affine:
             slope = affine.slope(norm)
-            self._affine[id(norm)] = (slope, affine.bias(norm, slope))
-        return self._affine[id(norm)]
+            self._affine[_here(norm)] = (slope, affine.bias(norm, slope))
+        return self._affine[_here(norm)]
+
+
+def _here(layer: keras.Layer) -> tuple[int, tf.Graph]:
+    return id(layer), tf.compat.v1.get_default_graph()
 
 
 def _last(slope: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
