@@ -6,7 +6,6 @@ its *implicit* bias, :math:`f(z) - J_f(z) z`, a tensor of the signal's own shape
 """
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -116,7 +115,8 @@ def forward(
             count = len(model.arguments)
         else:
             logits, *tensors = model(inputs, training=False)
-            signals, count = list(itertools.starmap(inspection.Signal, enumerate(tensors))), len(tensors)
+            signals = [inspection.Signal(index, tensor) for index, tensor in enumerate(tensors)]
+            count = len(tensors)
         if indices is None:
             top = tf.argmax(logits, axis=indices_axis)[..., tf.newaxis]
             targets = [inspection.gather_units(logits, top, indices_axis, indices_batch_dims)]

@@ -1,7 +1,6 @@
 """Runs a method over data of any size, batch by batch, and returns NumPy arrays."""
 
 import functools
-import itertools
 import warnings
 import weakref
 from collections import OrderedDict
@@ -13,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from keras_fullgrad import batches, decomposing, filters, inspection, pacing, reference
+from keras_fullgrad import batches, decomposing, filters, inspection, reference
+from keras_fullgrad.batch_sizes import BATCHES_FOR_TRIALS, BatchSize
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
 
@@ -22,7 +22,7 @@ class _Step(NamedTuple):
     """A traced step, and how many images at a time it is run with."""
 
     function: Callable[..., tuple[Any, ...]]
-    pace: pacing.Pace
+    batch_size: BatchSize
 
 
 _MOST_STEPS = 16  # For each model: a new lambda as `psi` in every call must not fill the memory.
@@ -150,9 +150,12 @@ def explain_iter(
         [2, 2, 1]
     """
     data = batches.for_model(model, x, y, batch_size, steps)
-    return itertools.chain.from_iterable(
-        _explain_batch(method, model, inputs, classes, data, postprocessing, resizing, method_params)
+    return (
+        result
         for inputs, classes in batches.ahead(data.batches)
+        for result in _explain_batch(
+            method, model, inputs, classes, data, postprocessing, resizing, method_params
+        )
     )
 
 
@@ -256,8 +259,8 @@ def _explain_batch(
 
     # The same images give the same bits only in batches of the same size.
     whole = data.chosen == images and not is_op_determinism_enabled()
-    many = (data.steps or 0) >= pacing.BATCHES_FOR_TRIALS
-    return step.pace.pieces(run, images, data.chosen if whole else None, trying=many)
+    many = (data.steps or 0) >= BATCHES_FOR_TRIALS
+    return step.batch_size.pieces(run, images, data.chosen if whole else None, trying=many)
 
 
 def _warn_of_left_out(
@@ -334,7 +337,7 @@ def _step(
             maps = tf.nest.map_structure(lambda m: _resize(m, drawn, resizing), maps)
         return logits, *maps
 
-    steps[key] = _Step(step.get_concrete_function(*signature), pacing.Pace())
+    steps[key] = _Step(step.get_concrete_function(*signature), BatchSize())
     if len(steps) > _MOST_STEPS:
         steps.popitem(last=False)
     return steps[key], tensors[:batched], tensors[batched:]

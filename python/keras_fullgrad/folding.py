@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+from keras import layers
 
 from keras_fullgrad import affine, interception
 
@@ -158,22 +159,21 @@ def _last_but_one(slope: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return slope[:, tf.newaxis]
 
 
-_LAYERS = keras.layers
 # Which weight makes the outputs, and how a value for each output lies along it. By the class itself: what a
 # subclass makes of its weights is not known.
 _KERNELS = {
     layer: (name, along)
-    for name, along, layers in (
-        ("kernel", _last, (_LAYERS.Conv1D, _LAYERS.Conv2D, _LAYERS.Conv3D, _LAYERS.Dense)),
-        ("pointwise_kernel", _last, (_LAYERS.SeparableConv1D, _LAYERS.SeparableConv2D)),
-        ("kernel", _channels_and_multiplier, (_LAYERS.DepthwiseConv1D, _LAYERS.DepthwiseConv2D)),
+    for name, along, classes in (
+        ("kernel", _last, (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)),
+        ("pointwise_kernel", _last, (layers.SeparableConv1D, layers.SeparableConv2D)),
+        ("kernel", _channels_and_multiplier, (layers.DepthwiseConv1D, layers.DepthwiseConv2D)),
         (
             "kernel",
             _last_but_one,
-            (_LAYERS.Conv1DTranspose, _LAYERS.Conv2DTranspose, _LAYERS.Conv3DTranspose),
+            (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose),
         ),
     )
-    for layer in layers
+    for layer in classes
 }
 
 

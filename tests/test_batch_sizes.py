@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_fullgrad as ke
-from keras_fullgrad import batches, pacing
+from keras_fullgrad import batch_sizes, batches
 from keras_fullgrad.methods import gradient
 
 
@@ -17,7 +17,7 @@ class Machine:
 
     def __init__(self, monkeypatch, seconds_of, fits=10**9):
         self.now, self.sizes, self.seconds_of, self.fits = 0.0, [], seconds_of, fits
-        monkeypatch.setattr(pacing.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(batch_sizes.time, "perf_counter", lambda: self.now)
 
     def run(self, rows):
         size = rows.stop - rows.start
@@ -28,53 +28,55 @@ class Machine:
         return list(range(rows.start, rows.stop))
 
 
-def rows_of(pace, machine, images, most=None, trying=True):
-    return [row for piece in pace.pieces(machine.run, images, most, trying) for row in piece]
+def rows_of(batch_size, machine, images, most=None, trying=True):
+    return [row for piece in batch_size.pieces(machine.run, images, most, trying) for row in piece]
 
 
 def test_batches_of_a_size_that_was_asked_for_stay_whole(monkeypatch):
-    machine, pace = Machine(monkeypatch, lambda size: size**2), pacing.Pace()
+    machine, batch_size = Machine(monkeypatch, lambda size: size**2), batch_sizes.BatchSize()
     for _ in range(9):
-        assert rows_of(pace, machine, 8) == list(range(8))
+        assert rows_of(batch_size, machine, 8) == list(range(8))
     assert machine.sizes == [8] * 9
 
 
 @pytest.mark.parametrize("fastest", [1, 4, 16, 32])
 def test_the_fastest_size_is_found_and_remembered(monkeypatch, fastest):
     machine = Machine(monkeypatch, lambda size: size * (1 + abs(np.log2(size / fastest))))
-    pace = pacing.Pace()
+    batch_size = batch_sizes.BatchSize()
     for _ in range(12):
-        assert rows_of(pace, machine, 32, most=32) == list(range(32))
+        assert rows_of(batch_size, machine, 32, most=32) == list(range(32))
     assert machine.sizes[:2] == [32, 32]
     assert machine.sizes[-32 // fastest :] == [fastest] * (32 // fastest)
 
 
 def test_a_trial_that_was_cut_short_decides_nothing(monkeypatch):
-    machine, pace = Machine(monkeypatch, lambda size: size**2), pacing.Pace()
+    machine, batch_size = Machine(monkeypatch, lambda size: size**2), batch_sizes.BatchSize()
     for trying in (True, True, True, False, False):
-        rows_of(pace, machine, 8, most=8, trying=trying)
+        rows_of(batch_size, machine, 8, most=8, trying=trying)
     assert machine.sizes == [8, 8, 4, 4, 8, 8]
 
 
 def test_sizes_that_do_not_halve_evenly(monkeypatch):
-    machine, pace = Machine(monkeypatch, lambda size: size * (1 + size)), pacing.Pace()
+    machine, batch_size = Machine(monkeypatch, lambda size: size * (1 + size)), batch_sizes.BatchSize()
     for _ in range(9):
-        assert rows_of(pace, machine, 7, most=7) == list(range(7))
+        assert rows_of(batch_size, machine, 7, most=7) == list(range(7))
     assert machine.sizes[-7:] == [1] * 7
 
 
 def test_few_images_are_not_tried_on(monkeypatch):
-    machine, pace = Machine(monkeypatch, lambda size: size**2), pacing.Pace()
+    machine, batch_size = Machine(monkeypatch, lambda size: size**2), batch_sizes.BatchSize()
     for _ in range(9):
-        rows_of(pace, machine, 32, most=32, trying=False)
+        rows_of(batch_size, machine, 32, most=32, trying=False)
     assert machine.sizes == [32] * 9
 
 
 def test_a_long_run_tries_smaller_batches_and_a_short_one_does_not(monkeypatch, small_net):
     seen = []
-    pieces = pacing.Pace.pieces
+    pieces = batch_sizes.BatchSize.pieces
     monkeypatch.setattr(
-        pacing.Pace, "pieces", lambda *args, trying: seen.append(trying) or pieces(*args, trying=trying)
+        batch_sizes.BatchSize,
+        "pieces",
+        lambda *args, trying: seen.append(trying) or pieces(*args, trying=trying),
     )
     monkeypatch.setattr(batches, "POSITIONS", 2 * 16 * 12)
     for images in (6, 40):
@@ -83,21 +85,21 @@ def test_a_long_run_tries_smaller_batches_and_a_short_one_does_not(monkeypatch, 
 
 
 def test_out_of_memory_halves_for_good_and_loses_nothing(monkeypatch):
-    machine, pace = Machine(monkeypatch, float, fits=3), pacing.Pace()
+    machine, batch_size = Machine(monkeypatch, float, fits=3), batch_sizes.BatchSize()
     with pytest.warns(UserWarning, match="images at a time") as warned:
-        assert rows_of(pace, machine, 16) == list(range(16))
+        assert rows_of(batch_size, machine, 16) == list(range(16))
     assert [str(warning.message) for warning in warned] == [
         f"memory did not do for {size} images at a time; going on with {size // 2}" for size in (16, 8, 4)
     ]
     assert machine.sizes == [2] * 8
-    assert rows_of(pace, machine, 5) == list(range(5))
+    assert rows_of(batch_size, machine, 5) == list(range(5))
     assert machine.sizes[8:] == [2, 2, 1]
 
 
 def test_out_of_memory_for_one_image_is_an_error(monkeypatch):
     machine = Machine(monkeypatch, float, fits=0)
     with pytest.raises(tf.errors.ResourceExhaustedError):
-        rows_of(pacing.Pace(), machine, 1)
+        rows_of(batch_sizes.BatchSize(), machine, 1)
 
 
 def test_explain_goes_on_where_memory_runs_out(small_net, images):

@@ -15,7 +15,7 @@ BATCHES_FOR_TRIALS = 16
 _WORTHWHILE = 0.97
 
 
-class Pace:
+class BatchSize:
     """Cuts batches into pieces, by what it saw of the pieces before.
 
     Where memory runs out, the images in a piece are halved for good. Batches of a size that nobody asked for
@@ -23,17 +23,15 @@ class Pace:
     than its others, so that few batches are better left whole.
 
     Example:
-        >>> pace = Pace()
-        >>> [list(range(8))[rows] for rows in pace.pieces(lambda rows: rows, images=8)]
+        >>> batch_size = BatchSize()
+        >>> [list(range(8))[rows] for rows in batch_size.pieces(lambda rows: rows, images=8)]
         [[0, 1, 2, 3, 4, 5, 6, 7]]
     """
 
     def __init__(self) -> None:
         self._fitting: int | None = None
-        self._fastest: int | None = None
-        self._trial: int | None = None
-        self._seconds: dict[int, float] = {}
-        self._seen: set[int] = set()
+        # For one image, in the first two runs of a size.
+        self._seconds: dict[int, list[float]] = {}
 
     def pieces(
         self, run: Callable[[slice], Result], images: int, most: int | None = None, trying: bool = False
@@ -55,7 +53,8 @@ class Pace:
         """
         start = 0
         while start < images:
-            size = min(images - start, self._size(most, trying) or images)
+            wanted = images if most is None else self._fastest(most, trying)
+            size = min(images - start, wanted, self._fitting or images)
             began = time.perf_counter()
             try:
                 result = run(slice(start, start + size))
@@ -68,28 +67,21 @@ class Pace:
                     stacklevel=2,
                 )
                 continue
-            if most is not None and trying:
-                self._note(size, (time.perf_counter() - began) / size, most)
+            if trying and size == wanted and len(self._seconds.get(size, ())) < 2:
+                self._seconds.setdefault(size, []).append((time.perf_counter() - began) / size)
             yield result
             start += size
 
-    def _size(self, most: int | None, trying: bool) -> int | None:
-        quickest = self._fastest or (self._trial if trying else None) or most
-        wanted = None if most is None else quickest
-        return min((size for size in (wanted, self._fitting) if size is not None), default=None)
-
-    def _note(self, size: int, seconds: float, most: int) -> None:
-        """Tries half of a size after its second run."""
-        if self._fastest is not None or size != (self._trial or most):
-            return
-        if size not in self._seen:
-            self._seen.add(size)
-            return
-        larger = self._seconds.get(2 * size, self._seconds.get(2 * size + 1))
-        self._seconds[size] = seconds
-        if larger is not None and seconds > _WORTHWHILE * larger:
-            self._fastest = min(self._seconds, key=self._seconds.__getitem__)
-        elif size == 1:
-            self._fastest = 1
-        else:
-            self._trial = size // 2
+    def _fastest(self, most: int, trying: bool) -> int:
+        """The fastest of the sizes that were tried; while that is open, the next to try, or the whole."""
+        size = most
+        while len(self._seconds.get(size, ())) == 2:
+            half = size // 2
+            if half == 0:
+                return size
+            if len(self._seconds.get(half, ())) == 2:
+                seconds = {each: self._seconds[each][1] for each in (size, half)}
+                if seconds[half] > _WORTHWHILE * seconds[size]:
+                    return min(seconds, key=seconds.__getitem__)
+            size = half
+        return size if trying else most
