@@ -67,8 +67,9 @@ class BatchSize:
                     stacklevel=2,
                 )
                 continue
-            if trying and size == wanted and len(self._seconds.get(size, ())) < 2:
-                self._seconds.setdefault(size, []).append((time.perf_counter() - began) / size)
+            timed = self._seconds.setdefault(size, [])
+            if most is not None and trying and size == wanted and len(timed) < 2:
+                timed.append((time.perf_counter() - began) / size)
             yield result
             start += size
 
