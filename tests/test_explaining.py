@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_fullgrad as ke
-from keras_fullgrad import explaining
+from keras_fullgrad import decomposition, explaining
 
 
 def test_one_line_and_nothing_prepared(small_net, images):
@@ -32,6 +32,25 @@ def test_k_classes_equal_k_calls(small_net, images):
         one_logit, one_map = ke.full_gradients(small_net, images, y[:, k], verbose=0)
         np.testing.assert_allclose(logits[:, k : k + 1], one_logit, atol=1e-6)
         np.testing.assert_allclose(maps[..., k : k + 1], one_map, atol=1e-5)
+
+
+@pytest.mark.parametrize("explain", [ke.full_gradients, ke.gradients])
+def test_top_classes_of_each_image(small_net, images, explain):
+    logits, maps = explain(small_net, images, top=3, verbose=0)
+    assert (logits.shape, maps.shape) == ((5, 4), (5, 16, 12, 3))
+    ranked = np.argsort(-logits, axis=-1)[:, :3]
+    given = explain(small_net, images, ranked, verbose=0)[1]
+    np.testing.assert_allclose(maps, given, atol=1e-5)
+
+
+def test_equal_logits_are_ranked_by_class():
+    assert decomposition.top_classes(tf.constant([[1.0, 2.0, 2.0]]), 2).numpy().tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("top", [0, 5])
+def test_more_top_classes_than_there_are(small_net, images, top):
+    with pytest.raises(ValueError, match=f"top from 1 to the 4 classes of the model, got {top}"):
+        ke.full_gradients(small_net, images, top=top, verbose=0)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 64])

@@ -39,6 +39,14 @@ def test_smooth_explains_the_top_class_of_the_clean_image(small_net, images):
     np.testing.assert_allclose(maps, given, atol=1e-5)
 
 
+@pytest.mark.parametrize("average", [functools.partial(meta.smooth, repetitions=2), meta.tta])
+def test_top_classes_are_those_of_the_clean_image(any_size_net, images, average):
+    method = average(gradient.full_gradients)
+    logits, maps = ke.explain(method, any_size_net, images, top=2, verbose=0)
+    given = ke.explain(method, any_size_net, images, np.argsort(-logits)[:, :2], verbose=0)[1]
+    np.testing.assert_allclose(maps, given, atol=1e-5)
+
+
 def test_smooth_does_not_depend_on_the_batch(small_net, images):
     method = meta.smooth(gradient.full_gradients, repetitions=3)
     together = ke.explain(method, small_net, images, 1, verbose=0)[1]

@@ -19,10 +19,11 @@ if keras.backend.backend() != "tensorflow":
         f"'{keras.backend.backend()}': set KERAS_BACKEND=tensorflow before keras is imported"
     )
 
-from keras_fullgrad import filters, inspection, methods, ops, reference, utils
+from keras_fullgrad import filters, inspection, methods, ops, pictures, reference, utils
 from keras_fullgrad.decomposing import completeness, decompose
 from keras_fullgrad.explaining import explain, explain_iter, full_gradients, gradients
 from keras_fullgrad.host_memory import keep_host_memory
+from keras_fullgrad.pictures import overlay
 
 __version__ = version("keras-fullgrad")
 
@@ -40,6 +41,8 @@ __all__ = [
     "keep_host_memory",
     "methods",
     "ops",
+    "overlay",
+    "pictures",
     "reference",
     "utils",
 ]

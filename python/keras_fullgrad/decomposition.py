@@ -43,7 +43,7 @@ class ForwardPass(NamedTuple):
 
     Attributes:
         logits: The logits that were asked for, (batch, K), or all of them.
-        targets: For each class to explain one logit per image, (batch,) or (batch, 1).
+        targets: For each class to explain one logit per image, (batch,).
         terms: The biases, in the order in which the signals were computed, implicit ones last.
         tape: Holds the gradients of the targets with respect to the inputs and the signals.
     """
@@ -63,6 +63,7 @@ def forward(
     biases: Sequence[tf.Tensor] | None = None,
     implicit_biases: bool = False,
     fold_batch_norms: bool = False,
+    top: int = 1,
 ) -> ForwardPass:
     """Calls a model, and collects what its logits are made of.
 
@@ -70,7 +71,7 @@ def forward(
         model: A model from :func:`keras_fullgrad.inspection.expose`, or, with ``biases``, one whose outputs
             are ``[logits, *signals]``.
         inputs: The inputs: a tensor, or any structure of tensors that the model takes.
-        indices: The classes to explain, (batch, K). None: each image's top class.
+        indices: The classes to explain, (batch, K). None: each image's top classes.
         indices_axis: The axis of the classes in the logits.
         indices_batch_dims: How many dimensions the logits and ``indices`` share.
         biases: A bias for each exposed layer. None: read from the layers.
@@ -78,6 +79,7 @@ def forward(
             its own. With them, the terms add up to the logit.
         fold_batch_norms: Whether to compute batch norms in one with the layers before them, in a traced
             function and without implicit biases, which are of all signals.
+        top: How many classes of each image, the highest first, where ``indices`` is None.
 
     Returns:
         The forward pass.
@@ -95,7 +97,7 @@ def forward(
     if implicit_biases and not exposed:
         raise ValueError("expected a model from expose() where implicit biases are wanted, got another one")
     totals = _total_biases(model, inputs) if implicit_biases else []
-    classes = 1
+    classes = top
     if indices is not None:
         classes = indices.shape[-1]
         if classes is None:
@@ -118,15 +120,15 @@ def forward(
             signals = [inspection.Signal(index, tensor) for index, tensor in enumerate(tensors)]
             count = len(tensors)
         if indices is None:
-            top = tf.argmax(logits, axis=indices_axis)[..., tf.newaxis]
-            targets = [inspection.gather_units(logits, top, indices_axis, indices_batch_dims)]
+            ranked = top_classes(logits, top, indices_axis)
+            explained = inspection.gather_units(logits, ranked, indices_axis, indices_batch_dims)
         else:
             # On a GPU a gather beyond the last class gives 0, and no error.
             last = tf.cast(tf.shape(logits)[indices_axis] - 1, indices.dtype)
             tf.debugging.assert_less_equal(indices, last, "expected classes within the logits")
             tf.debugging.assert_non_negative(indices, "expected classes of 0 or more")
-            logits = inspection.gather_units(logits, indices, indices_axis, indices_batch_dims)
-            targets = tf.unstack(logits, num=classes, axis=-1)
+            logits = explained = inspection.gather_units(logits, indices, indices_axis, indices_batch_dims)
+        targets = tf.unstack(explained, num=classes, axis=-1)
 
     if biases is None:
         read = affine.bias if folded is None else folded.bias
@@ -145,6 +147,30 @@ def forward(
     if implicit_biases:
         terms += _implicit_terms(taps, totals, terms, names)
     return ForwardPass(logits, targets, terms, tape)
+
+
+def top_classes(logits: tf.Tensor, top: int = 1, axis: int = -1) -> tf.Tensor:
+    """Finds the classes of the greatest logits; of equal ones the first.
+
+    Args:
+        logits: The logits.
+        top: How many classes.
+        axis: The axis of the classes.
+
+    Returns:
+        The classes, the highest first, along the last axis.
+
+    Raises:
+        ValueError: If there are not so many classes.
+
+    Example:
+        >>> top_classes(tf.constant([[1.0, 3.0, 2.0]]), top=2).numpy().tolist()
+        [[1, 2]]
+    """
+    known = logits.shape[axis]
+    if top < 1 or (known is not None and top > known):
+        raise ValueError(f"expected top from 1 to the {known} classes of the model, got {top}")
+    return tf.math.top_k(tf.experimental.numpy.moveaxis(logits, axis, -1), top).indices
 
 
 def _aligned(layer: keras.Layer | None, bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor | None:

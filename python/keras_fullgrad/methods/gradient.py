@@ -32,6 +32,7 @@ def gradients(
     *,
     source: int | str | None = None,
     fold_batch_norms: bool = True,
+    top: int = 1,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     r"""Computes the gradient of a logit with respect to the input (Simonyan et al. 2013).
 
@@ -41,13 +42,14 @@ def gradients(
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
         inputs: The inputs, (batch, space, channels), of floating type, or a list or dictionary of the
             inputs of a model that has several.
-        indices: The classes to explain, (batch, K). None: each image's top class.
+        indices: The classes to explain, (batch, K). None: each image's top classes.
         indices_axis: The axis of the classes in the logits.
         indices_batch_dims: How many dimensions the logits and ``indices`` share.
         spatial_axis: The axes of positions. None: found from the model's layers.
         gradient_filter: What is done to the gradient before its channels are averaged.
         source: Of several inputs the one to draw the map over: its index or name.
         fold_batch_norms: See :func:`full_gradients`.
+        top: How many classes of each image, the highest first, where ``indices`` is None.
 
     Returns:
         The logits, (batch, K), or all of them where ``indices`` is None, and the maps,
@@ -67,7 +69,13 @@ def gradients(
     exposed = model if isinstance(model, inspection.ExposedModel) else inspection.expose(model, [])
     channel_axis = -1 if layout == "channels_last" else 1
     computed = decomposition.forward(
-        exposed, inputs, indices, indices_axis, indices_batch_dims, fold_batch_norms=fold_batch_norms
+        exposed,
+        inputs,
+        indices,
+        indices_axis,
+        indices_batch_dims,
+        fold_batch_norms=fold_batch_norms,
+        top=top,
     )
     maps = [
         tf.reduce_mean(gradient_filter(computed.tape.gradient(target, drawn)), axis=channel_axis)
@@ -93,6 +101,7 @@ def full_gradients(
     source: int | str | None = None,
     backend: str = "auto",
     fold_batch_norms: bool = True,
+    top: int = 1,
 ) -> tuple[tf.Tensor, tf.Tensor] | tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
     r"""Computes FullGrad maps (Srinivas & Fleuret 2019, arXiv:1905.00780).
 
@@ -109,7 +118,7 @@ def full_gradients(
             ``biases``, also a model of the user's own whose outputs are ``[logits, *signals]``.
         inputs: The inputs, (batch, space, channels), of floating type, or a list or dictionary of the
             inputs of a model that has several.
-        indices: The classes to explain, (batch, K). None: each image's top class.
+        indices: The classes to explain, (batch, K). None: each image's top classes.
         indices_axis: The axis of the classes in the logits.
         indices_batch_dims: How many dimensions the logits and ``indices`` share.
         spatial_axis: The axes of positions. None: found from the model's layers.
@@ -125,6 +134,7 @@ def full_gradients(
         fold_batch_norms: Whether a batch norm and the convolution or dense layer before it are computed as
             one where nothing else sees what is between them. Both keep their terms, and weights are read
             at each call. Only in a traced function, and without ``implicit_biases``.
+        top: How many classes of each image, the highest first, where ``indices`` is None.
 
     Returns:
         The logits, (batch, K), or all of them where ``indices`` is None, and the maps,
@@ -162,6 +172,7 @@ def full_gradients(
         biases,
         implicit_biases,
         fold_batch_norms,
+        top,
     )
     terms = [term for term in terms if term.signal.shape.rank == drawn.shape.rank]
     space = slice(1, -1) if layout == "channels_last" else slice(2, None)

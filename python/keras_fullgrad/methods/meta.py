@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_fullgrad import decomposition
+
 Method = Callable[..., tuple[Any, ...]]
 """From a model, inputs and classes to logits, maps, and what else a method returns."""
 
@@ -47,7 +49,7 @@ def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int 
         model: keras.Model, inputs: tf.Tensor, indices: tf.Tensor | None = None, **params: Any
     ) -> tuple[Any, ...]:
         clean_logits, *maps = method(model, inputs, indices, **params)
-        classes, logits = _explained(clean_logits, indices)
+        classes, logits = _explained(clean_logits, indices, params.pop("top", 1))
 
         def repeat(step: tf.Tensor, *sums: Any) -> tuple[Any, ...]:
             more = method(model, _noisy(inputs, noise, [seed, step]), classes, **params)
@@ -135,7 +137,7 @@ def tta(
             return maps if scale == 1 else tf.cast(tf.image.resize(maps, size, resize_method), maps.dtype)
 
         clean_logits, *maps = explain_view(*next(views), indices)
-        classes, logits = _explained(clean_logits, indices)
+        classes, logits = _explained(clean_logits, indices, params.pop("top", 1))
         sums, count = [logits, *maps], 1
         for scale, mirrored in views:
             # One view after the other, so that the activations of one are held at a time.
@@ -149,9 +151,9 @@ def tta(
     return apply
 
 
-def _explained(logits: tf.Tensor, indices: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-    """The classes explained, and their logits: the top class of the clean image unless given."""
+def _explained(logits: tf.Tensor, indices: tf.Tensor | None, top: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The classes explained, and their logits: the top classes of the clean image unless given."""
     if indices is not None:
         return indices, logits
-    classes = tf.argmax(logits, axis=-1)[:, tf.newaxis]
+    classes = decomposition.top_classes(logits, top)
     return classes, tf.gather(logits, classes, axis=-1, batch_dims=-1)
