@@ -25,6 +25,7 @@ import tensorflow as tf
 
 import keras_fullgrad as ke
 import measuring
+from keras_fullgrad_cli.timing import interleaved, plain_gradient
 
 NETS = {
     "Xception": 299,
@@ -71,7 +72,7 @@ def runs_of(name, batch):
         return maps
 
     reference = functools.partial(full, backend="tensorflow", fold_batch_norms=False)
-    functions = (measuring.plain_gradient(model), full, reference)
+    functions = (plain_gradient(model), full, reference)
     runs = {way: traced(function) for way, function in zip(IN_MEMORY, functions, strict=True)}
     runs["retraced"] = lambda x, y: traced(resized_first)(x, y)
     return {way: lambda run=run: run(x, y).numpy() for way, run in runs.items()}
@@ -84,8 +85,8 @@ def seconds_of(name, batch, repeats, retraced_repeats):
     for way, run in {"full": runs["full"], **retraced}.items():
         message = f"{way} maps of {name}, batch {batch}"
         np.testing.assert_allclose(run(), expected, rtol=0, atol=2e-3 * expected.max(), err_msg=message)
-    seconds = measuring.interleaved(runs, repeats)
-    return seconds | (measuring.interleaved(retraced, retraced_repeats, warm_up=0) if retraced else {})
+    seconds = interleaved(runs, repeats)
+    return seconds | (interleaved(retraced, retraced_repeats, warm_up=0) if retraced else {})
 
 
 def gigabytes_of(name, batch, way):

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 import measuring
 from keras_fullgrad import _native, filters, inspection, ops, reference
+from keras_fullgrad_cli.timing import interleaved
 
 NETS = [("Xception", 299, 4), ("ResNet50", 224, 8)]
 MODES = {
@@ -88,7 +89,7 @@ def main():
                 error = np.linalg.norm(runs[name]() - expected) / np.linalg.norm(expected)
                 assert error < 1e-5, (name, error)
 
-            times = measuring.interleaved(runs, options.repeats)
+            times = interleaved(runs, options.repeats)
             milliseconds = {name: 1e3 * seconds for name, seconds in times.items()}
             rows.append(
                 {

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 import keras_fullgrad as ke
 import measuring
+from keras_fullgrad_cli.timing import plain_gradient
 
 
 def page():
@@ -42,7 +43,7 @@ def plain():
     model = tf.keras.applications.Xception(include_top=False, pooling="avg", weights=None)
     model = tf.keras.Sequential([model, tf.keras.layers.Dense(1000)])
 
-    gradient = tf.function(measuring.plain_gradient(model), autograph=False)
+    gradient = tf.function(plain_gradient(model), autograph=False)
     x, y = np.random.rand(32, 512, 512, 3), np.random.randint(10, size=[32, 1])
     start = time.perf_counter()
     for rows in (slice(i, i + 4) for i in range(0, 32, 4)):

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 import keras_fullgrad as ke
 import measuring
+from keras_fullgrad_cli.timing import interleaved, plain_gradient
 
 NETS = ["ResNet152", "DenseNet201", "EfficientNetB4"]
 
@@ -42,7 +43,7 @@ def traces(name):
         function.__name__: lambda f=function: tf.function(f, autograph=False).get_concrete_function(
             *signature
         )
-        for function in (measuring.plain_gradient(model), full, apart)
+        for function in (plain_gradient(model), full, apart)
     }
 
 
@@ -63,7 +64,7 @@ def main():
         for name, values in seconds.items()
     ]
     for name in NETS:
-        medians = measuring.interleaved(traces(name), max(1, options.repeats // 3), warm_up=1)
+        medians = interleaved(traces(name), max(1, options.repeats // 3), warm_up=1)
         rows.append(
             {
                 "what": f"trace {name}",

@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import shutil
-import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -24,19 +23,6 @@ from rich.table import Table
 from keras_fullgrad import _native
 
 
-def interleaved(runs: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 2) -> dict[str, float]:
-    """Median seconds of each run; the runs take turns, so that all meet the same machine."""
-    for run in list(runs.values()) * warm_up:
-        run()
-    seconds = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     """Calls the function in a new process, whose memory is its own."""
     context = multiprocessing.get_context("spawn")
@@ -49,18 +35,6 @@ def gigabytes(of: str = "VmHWM") -> float:
     # Not `ru_maxrss`, which a process may inherit from the one that started it.
     found = re.search(rf"{of}:\s*(\d+)", Path("/proc/self/status").read_text())
     return int(found[1]) * 1024 / 1e9
-
-
-def plain_gradient(model: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """What every map is compared with: the input gradient of a logit and nothing else, to be traced."""
-
-    def plain(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(x)
-            target = tf.gather(model(x, training=False), y, axis=-1, batch_dims=1)
-        return tape.gradient(target, x)
-
-    return plain
 
 
 def gpus() -> list[str]:

@@ -192,9 +192,9 @@ def test_command_prints_table_or_json(saved):
 def test_command_ends_with_what_is_wrong(saved):
     (saved / "broken.keras").write_bytes(b"no zip")
     for arguments, message, status in [
-        ([saved / "missing.keras"], "expected a file", 1),
+        ([saved / "missing.keras"], r"expected a \.keras or \.h5 file", 1),
         ([saved / "broken.keras"], "broken.keras", 1),
-        ([saved / "net.keras", "--inputs", saved / "broken.keras"], "Error", 1),
+        ([saved / "net.keras", "--inputs", saved / "broken.keras"], r"expected a \.npy file", 1),
         ([saved / "net.keras", "--tolerance", "0"], "the sum is off by", 2),
     ]:
         result = run(*arguments)

@@ -9,6 +9,7 @@ import keras_fullgrad_cli as cli
 from keras_fullgrad.demo import demonstrate
 from keras_fullgrad.demo.scenes import Digits, Scenes, make_scenes, split_digits
 from keras_fullgrad.demo.show import NET, SCENES
+from keras_fullgrad_cli import console
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,8 @@ def test_unwritable_path_ends_before_anything_is_computed(tmp_path, monkeypatch,
 def test_check_of_the_path_leaves_no_trace(tmp_path):
     old, new = tmp_path / "old.png", tmp_path / "new.png"
     old.write_bytes(b"old")
-    cli._check_writable(old)
-    cli._check_writable(new)
+    console.check_writable(old)
+    console.check_writable(new)
     assert old.read_bytes() == b"old"
     assert not new.exists()
 

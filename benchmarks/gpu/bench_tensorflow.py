@@ -24,6 +24,7 @@ import tensorflow as tf
 import measuring
 from bench_op import MODES, terms_of
 from keras_fullgrad import inspection, methods, ops, reference
+from keras_fullgrad_cli.timing import interleaved
 
 NETS = [("Xception", 299, 32), ("ResNet50", 224, 32), ("EfficientNetB0", 224, 32), ("VGG16", 224, 32)]
 
@@ -46,7 +47,7 @@ def check(name, actual, expected):
 
 def milliseconds(runs, repeats):
     runs = {name: synchronized(run) for name, run in runs.items()}
-    return {name: 1e3 * seconds for name, seconds in measuring.interleaved(runs, repeats).items()}
+    return {name: 1e3 * seconds for name, seconds in interleaved(runs, repeats).items()}
 
 
 def bench_op(net, mode, psi, repeats):

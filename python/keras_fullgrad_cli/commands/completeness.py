@@ -1,0 +1,65 @@
+"""`keras-fullgrad completeness`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keras_fullgrad_cli.console import failing_on, say
+from keras_fullgrad_cli.options import AsJson, ModelName, Unsafe, Weights
+from keras_fullgrad_cli.startup import start
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def completeness(
+    model: ModelName,
+    inputs: Annotated[
+        Path | None, typer.Option(help="Inputs, a .npy file; drawn where none is given.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="The largest relative error that passes.")] = 1e-3,
+    weights: Weights = "imagenet",
+    unsafe: Unsafe = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tells which layers make up a model's logits, and whether the sum of all terms meets them.
+
+    Ends with status 1 where a file cannot be read, and with 2 where the sum is off by more than tolerated.
+    """
+    start()
+    import keras_fullgrad as ke
+    from keras_fullgrad_cli import nets
+
+    with failing_on(ValueError, TypeError):
+        net = nets.load_model(model, weights, unsafe)
+        parts = ke.decompose(net, ke.decomposing.drawn_inputs(net) if inputs is None else _array(inputs))
+    if as_json:
+        shares = parts.shares
+        layers = [
+            {
+                "name": part.name,
+                "class": part.kind,
+                "explicit": float(part.explicit.mean()),
+                "implicit": float(part.implicit.mean()),
+                "share": float(shares[part.name].mean()),
+            }
+            for part in parts.parts
+        ]
+        logit = float(parts.logits.mean())
+        print(json.dumps({"logit": logit, "relative_error": parts.relative_error, "parts": layers}))
+    else:
+        print(parts)
+    if not parts.relative_error <= tolerance:
+        say(f"error: the sum is off by {parts.relative_error:.1e}")
+        raise typer.Exit(2)
+
+
+def _array(path: Path) -> "np.ndarray":
+    import numpy as np
+
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"expected a .npy file of inputs, got {path}: {error}") from error

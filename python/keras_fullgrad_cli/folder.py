@@ -1,0 +1,164 @@
+"""The folder that `explain` writes: files whole or not at all, and an index of what is done."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from keras_fullgrad_cli.images import Source
+
+INDEX = "results.jsonl"
+SKIPPED = "skipped.jsonl"
+SETTINGS = "settings.json"
+_UNFINISHED = ".unfinished"
+_LONGEST_NAME = 180  # Of the 255 bytes that file systems take, some are for suffixes.
+
+
+class Place(NamedTuple):
+    """Where the results of an image go.
+
+    Attributes:
+        name: How its files begin; no other image's do.
+        row: Its row in arrays of all images.
+    """
+
+    name: str
+    row: int
+
+
+class Folder:
+    """A folder with the results of one run, which may have been cut off and taken up again.
+
+    An image is done once it stands in the index; the files of others are written again. One process at a
+    time holds the folder.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any], resume: bool) -> None:
+        """Opens the folder, and creates it where there is none.
+
+        Args:
+            path: The folder.
+            settings: What results depend on; a run is taken up with the same only.
+            resume: Whether to go on with a run that was cut off.
+
+        Raises:
+            ValueError: If there is a run already and it is not to be resumed, or was of other settings, or
+                another process is at it.
+            OSError: If the folder cannot be written.
+        """
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self._index = (path / INDEX).open("a+b")
+        try:
+            fcntl.flock(self._index, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._done = self._read()
+            self._check(json.loads(json.dumps(settings)), resume)
+            self.write(SKIPPED, b"")
+        except BlockingIOError:
+            self._index.close()
+            raise ValueError(f"expected a folder that no other run writes to, got {path}") from None
+        except BaseException:
+            self._index.close()
+            raise
+        for unfinished in path.glob(f"*{_UNFINISHED}"):
+            unfinished.unlink()
+
+    def _check(self, settings: dict[str, Any], resume: bool) -> None:
+        if not self._done:
+            self.write(SETTINGS, json.dumps(settings, indent=2).encode())
+            return
+        if not resume:
+            raise ValueError(
+                f"expected a folder without results, got {self.path}: --resume goes on with the run there"
+            )
+        file = self.path / SETTINGS
+        try:
+            before = json.loads(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ValueError(f"expected the settings of the run in {file}: {error}") from error
+        other = [name for name in settings if before.get(name) != settings[name]]
+        if other:
+            changes = "; ".join(f"{name} was {before.get(name)}, is {settings[name]}" for name in other)
+            raise ValueError(f"expected the settings of the run in {self.path}: {changes}")
+
+    def _read(self) -> dict[Source, dict[str, Any]]:
+        """The images that are done. What a kill left of the last line is cut off."""
+        self._index.seek(0)
+        lines = self._index.read().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        self._index.truncate(sum(map(len, whole)))
+        return {_source(record): record for record in map(json.loads, whole)}
+
+    def places(self, sources: Sequence[Source]) -> dict[Source, Place]:
+        """Gives each image a name and a row of its own, those it had where it is done."""
+        places = {source: Place(record["name"], record["row"]) for source, record in self._done.items()}
+        # Some file systems do not tell capital letters from small ones.
+        names = {place.name.lower() for place in places.values()}
+        rows = iter(sorted(set(range(len(places) + len(sources))) - {place.row for place in places.values()}))
+        for source in sources:
+            if source not in places:
+                name = _free(source.path.stem, names)
+                names.add(name.lower())
+                places[source] = Place(name, next(rows))
+        return places
+
+    def is_done(self, source: Source) -> bool:
+        """Whether an image needs nothing more."""
+        return source in self._done
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """What was recorded of the images that are done, in the order of their rows."""
+        return iter(sorted(self._done.values(), key=lambda record: record["row"]))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file whole, or not at all."""
+        unfinished = self.path / f"{name}{_UNFINISHED}"
+        try:
+            unfinished.write_bytes(data)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+        os.replace(unfinished, self.path / name)
+
+    def record(self, records: Sequence[dict[str, Any]]) -> None:
+        """Enters images into the index, once all their files are written."""
+        self._index.write(_lines(records))
+        self._index.flush()
+        self._done |= {_source(record): record for record in records}
+
+    def skip(self, records: Sequence[dict[str, Any]]) -> None:
+        """Enters images that could not be read, and why; a resumed run tries them again."""
+        with (self.path / SKIPPED).open("ab") as file:
+            file.write(_lines(records))
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._index.close()
+
+
+def _source(record: dict[str, Any]) -> Source:
+    return Source(Path(record["path"]), record["wanted"])
+
+
+def _lines(records: Sequence[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def _free(stem: str, taken: set[str]) -> str:
+    """A name that no other image has. A stem holds no folder, whatever the file was called."""
+    # Names that begin with a dot are hidden, and those of the folder's own files are taken.
+    base = (
+        stem.encode(errors="surrogateescape")[:_LONGEST_NAME].decode(errors="replace").lstrip(".") or "image"
+    )
+    name, number = base, 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{base}-{number}"
+    return name

@@ -1,0 +1,148 @@
+"""Loads nets by name or from files, with what they expect of an image."""
+
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_fullgrad import inspection
+from keras_fullgrad_cli.options import Preprocessing
+
+_APPLICATIONS = "keras.applications:"
+
+
+class Net(NamedTuple):
+    """A net for images.
+
+    Attributes:
+        model: The model.
+        size: The height and the width of its images.
+        channels: 1 or 3.
+        prepare: From images with values from 0 to 255 to what the model takes.
+    """
+
+    model: keras.Model
+    size: tuple[int, int]
+    channels: int
+    prepare: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of an image."""
+        return (*self.size, self.channels)
+
+
+def load_model(
+    name: str, weights: str = "imagenet", unsafe: bool = False, size: tuple[int, int] | None = None
+) -> keras.Model:
+    """Loads a model.
+
+    Args:
+        name: A ``.keras`` or ``.h5`` file, or ``keras.applications:`` and the name of a net there.
+        weights: Of a net of keras.applications: ``imagenet``, a file, or ``none`` for drawn ones, the same
+            at each call.
+        unsafe: Whether a file may hold code, such as a Lambda's.
+        size: The size of images, for a net of keras.applications.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If there is no such model, or it does not load; the message says why.
+    """
+    if name.startswith(_APPLICATIONS):
+        build = _builder(name)
+        options: dict[str, Any] = {} if size is None else {"input_shape": (*size, 3)}
+        keras.utils.set_random_seed(0)
+        try:
+            return build(
+                weights=None if weights == "none" else weights, classifier_activation=None, **options
+            )
+        except Exception as error:  # A download fails in many ways.
+            raise ValueError(f"{name} with weights '{weights}': {error}") from error
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"expected a .keras or .h5 file, or {_APPLICATIONS}NAME, got {name}")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=not unsafe)
+    except Exception as error:  # A damaged file fails in many ways.
+        lambdas = "; --unsafe loads code that it holds" if "safe_mode" in str(error) and not unsafe else ""
+        raise ValueError(f"{path} does not load: {error}{lambdas}") from error
+
+
+def for_images(
+    model: keras.Model,
+    name: str,
+    size: tuple[int, int] | None = None,
+    preprocessing: Preprocessing = Preprocessing.auto,
+) -> Net:
+    """Finds what a model expects of an image.
+
+    Args:
+        model: The model.
+        name: What it was loaded by.
+        size: The height and the width of images where the model takes any.
+        preprocessing: ``auto``: as the net of keras.applications was trained, or none where the model's own
+            layers rescale; ``raw``: values from 0 to 255; ``unit``: from 0 to 1; ``tf``, ``torch`` or
+            ``caffe``: as `keras.applications.imagenet_utils` does it.
+
+    Returns:
+        The net.
+
+    Raises:
+        ValueError: If the model does not take images, or it cannot be told how.
+    """
+    symbolic = getattr(model, "inputs", None) or []
+    shapes = [tuple(tensor.shape) for tensor in symbolic]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        raise ValueError(
+            f"expected a model with one input of images, (batch, height, width, channels), got {shapes}"
+        )
+    if inspection.data_layout(model) == "channels_first":
+        raise ValueError(f"expected a model with channels last, got one that takes {shapes[0]}")
+    _, height, width, channels = shapes[0]
+    if channels not in (1, 3):
+        raise ValueError(f"expected a model that takes 1 or 3 channels, got {channels}")
+    own = (height, width)
+    if size is None and None in own:
+        raise ValueError("expected --size for a model that takes images of any size, got none")
+    size = size or own
+    if any(mine not in (None, asked) for mine, asked in zip(own, size, strict=True)):
+        raise ValueError(f"expected --size {height}x{width}, which the model takes, got {size[0]}x{size[1]}")
+    return Net(model, size, channels, _preprocessing(model, name, preprocessing))
+
+
+def _builder(name: str) -> Callable[..., keras.Model]:
+    known = {
+        key: value for key, value in vars(keras.applications).items() if isinstance(value, types.FunctionType)
+    }
+    found = known.get(name.removeprefix(_APPLICATIONS))
+    if found is None:
+        raise ValueError(f"expected a net of keras.applications, got '{name}'; there are {', '.join(known)}")
+    return found
+
+
+def _preprocessing(model: keras.Model, name: str, mode: Preprocessing) -> Callable[[np.ndarray], np.ndarray]:
+    if mode is Preprocessing.auto and name.startswith(_APPLICATIONS):
+        preprocess = sys.modules[_builder(name).__module__].preprocess_input
+        return lambda images: preprocess(images.astype(np.float32))
+    if mode is Preprocessing.auto:
+        if not any(isinstance(x, (keras.layers.Rescaling, keras.layers.Normalization)) for x in model.layers):
+            raise ValueError(
+                "expected --preprocessing, since the model does not rescale images by a layer of its own, "
+                "got none: raw (0 to 255), unit (0 to 1), tf, torch or caffe, as it was trained"
+            )
+        mode = Preprocessing.raw
+    if mode is Preprocessing.raw:
+        return lambda images: images.astype(np.float32)
+    if mode is Preprocessing.unit:
+        return lambda images: images.astype(np.float32) / 255
+    if model.inputs[0].shape[-1] != 3:
+        raise ValueError(f"expected --preprocessing raw or unit for a net of grey images, got {mode.value}")
+    return lambda images: keras.applications.imagenet_utils.preprocess_input(
+        images.astype(np.float32), data_format="channels_last", mode=mode.value
+    )

@@ -1,0 +1,157 @@
+"""The options that commands share: a model, images, and how they are explained."""
+
+import dataclasses
+import enum
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from keras_fullgrad_cli.images import MOST_PIXELS
+
+
+class Format(str, enum.Enum):
+    """What `explain` writes of a map."""
+
+    overlay = "overlay"
+    map = "map"
+    npy = "npy"
+    zarr = "zarr"
+
+
+class Preprocessing(str, enum.Enum):
+    """What a model does to images that it is trained with."""
+
+    auto = "auto"
+    raw = "raw"
+    unit = "unit"
+    tf = "tf"
+    torch = "torch"
+    caffe = "caffe"
+
+
+class Preset(str, enum.Enum):
+    """The presets of :func:`keras_fullgrad.methods.gradient.full_gradients`."""
+
+    default = "default"
+    paper = "paper"
+
+
+class Backend(str, enum.Enum):
+    """The backends of :func:`keras_fullgrad.ops.saliency_map`."""
+
+    auto = "auto"
+    native = "native"
+    tensorflow = "tensorflow"
+
+
+class Psi(str, enum.Enum):
+    """The filters of :data:`keras_fullgrad.filters.NATIVE`."""
+
+    absolute = "absolute"
+    positive = "positive"
+    negative = "negative"
+    identity = "identity"
+    absolute_normalize = "absolute_normalize"
+    positive_normalize = "positive_normalize"
+    negative_normalize = "negative_normalize"
+    normalize = "normalize"
+    absolute_normalize_per_sample = "absolute_normalize_per_sample"
+    positive_normalize_per_sample = "positive_normalize_per_sample"
+    negative_normalize_per_sample = "negative_normalize_per_sample"
+    normalize_per_sample = "normalize_per_sample"
+
+
+class ImageSize(NamedTuple):
+    """The size of images."""
+
+    height: int
+    width: int
+
+
+def _size(text: str) -> ImageSize:
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"expected a size such as 224 or 224x320, got {text!r}")
+    return ImageSize(int(parts[0]), int(parts[-1]))
+
+
+ModelName = Annotated[str, typer.Argument(help="A .keras or .h5 file, or keras.applications:NAME.")]
+Weights = Annotated[
+    str, typer.Option(help="Of a net of keras.applications: imagenet, a file, or none for drawn ones.")
+]
+Unsafe = Annotated[bool, typer.Option("--unsafe", help="Load a file that holds code, such as a Lambda's.")]
+Size = Annotated[
+    ImageSize | None,
+    typer.Option(parser=_size, metavar="HEIGHT[xWIDTH]", help="Of images, where the model takes any."),
+]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Images computed at a time. By default chosen by their size.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to explain, and how."""
+
+    model: ModelName
+    images: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, patterns, or CSV files with the columns path and class."),
+    ]
+    weights: Weights = "imagenet"
+    unsafe: Unsafe = False
+    size: Size = None
+    preprocessing: Annotated[
+        Preprocessing,
+        typer.Option(
+            help="What the model was trained with: raw is 0 to 255, unit 0 to 1. By default a net of "
+            "keras.applications has its own, and a file's must be known.",
+        ),
+    ] = Preprocessing.auto
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Cut out the middle of images instead of squeezing them.")
+    ] = False
+    max_pixels: Annotated[int, typer.Option(min=1, help="Skip larger images unread.")] = MOST_PIXELS
+    labels: Annotated[Path | None, typer.Option(help="Names of the classes: a line for each, or JSON.")] = (
+        None
+    )
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="A class to explain, by index or label; may be repeated."),
+    ] = None
+    top: Annotated[int, typer.Option(min=1, help="Without --class: so many of each image's top classes.")] = 1
+    preset: Annotated[
+        Preset, typer.Option(help="The numbers of keras-explainable, or of the paper's authors.")
+    ] = Preset.default
+    psi: Annotated[
+        Psi | None,
+        typer.Option(metavar="FILTER", help="One of keras_fullgrad.filters, instead of the preset's."),
+    ] = None
+    simple: Annotated[
+        bool, typer.Option("--simple", help="Leave biases out as factors: Simple FullGrad.")
+    ] = False
+    implicit_biases: Annotated[
+        bool, typer.Option("--implicit-biases", help="Draw what layers that are not linear add, too.")
+    ] = False
+    batch_size: BatchSize = None
+    backend: Annotated[Backend, typer.Option(help="What runs the fused op.")] = Backend.auto
+
+
+def taking_request(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command, whose first parameter is a request, the options of one beside its own."""
+    _, *own = inspect.signature(command).parameters.values()
+    shared = inspect.signature(Request).parameters
+
+    @functools.wraps(command)
+    def flat(**values: Any) -> None:
+        command(Request(**{name: values.pop(name) for name in shared}), **values)
+
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*shared.values(), *own)]
+    signature = inspect.Signature(parameters)
+    vars(flat).update(__signature__=signature, __annotations__={p.name: p.annotation for p in parameters})
+    return flat

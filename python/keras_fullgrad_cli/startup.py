@@ -1,0 +1,30 @@
+"""Loads the library when a command needs it: it takes seconds, which ``--help`` must not."""
+
+import contextlib
+import importlib
+import os
+from collections.abc import Iterator
+
+
+def start() -> None:
+    """Loads the library, and lets it keep its memory."""
+    with _quiet():
+        importlib.import_module("tensorflow")
+    from keras_fullgrad.host_memory import keep_host_memory
+
+    keep_host_memory()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the lines that TensorFlow logs as it loads off the screen."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Some are written before TensorFlow has read its log level.
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
