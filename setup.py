@@ -16,6 +16,7 @@ from setuptools.command.build_ext import build_ext
 
 CUDA = os.environ.get("FULLGRAD_CUDA", "AUTO").upper()
 CUDA_COMPILER = "cuda-toolkit[nvcc,cudart,crt,nvvm,cccl]==13.0.*"
+ZARR = "zarr>=3; python_version >= '3.11'"  # Older Pythons have an older Zarr only.
 TENSORFLOW_VERSIONS = ">=2.18,<2.22"
 
 
@@ -75,7 +76,8 @@ setup(
     extras_require={
         "cpu": [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
         "cuda": [f"tensorflow[and-cuda]{TENSORFLOW_VERSIONS}"],
-        "test": ["hypothesis", "pybind11>=2.13", "pytest>=8", "scikit-learn"],
+        "zarr": [ZARR],
+        "test": ["hypothesis", "pybind11>=2.13", "pytest>=8", "scikit-learn", ZARR],
         "dev": ["clang-format", "mypy", "ruff"],
     },
 )

@@ -8,11 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from keras_fullgrad_cli.images import Source
+from keras_fullgrad_cli.images import SETTINGS, Source
 
 INDEX = "results.jsonl"
 SKIPPED = "skipped.jsonl"
-SETTINGS = "settings.json"
 _UNFINISHED = ".unfinished"
 _LONGEST_NAME = 180  # Of the 255 bytes that file systems take, some are for suffixes.
 

@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +23,14 @@ _FORMATS = {
 }
 _SUFFIXES = {suffix for suffixes in _FORMATS.values() for suffix in suffixes}
 
+SETTINGS = "keras-fullgrad.json"
+"""Marks a folder that a run wrote, and holds the run's settings."""
+
 MOST_PIXELS = 100_000_000
 """Larger images are refused unread: a small file can unpack to more than memory holds."""
+
+
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which could not be raised from the command line.
 
 
 class Source(NamedTuple):
@@ -42,8 +49,9 @@ def find(arguments: Sequence[str]) -> list[Source]:
     """Finds the images that a command's arguments name.
 
     Args:
-        arguments: Files, folders, which are searched whole, patterns such as ``photos/*.jpg``, and CSV files
-            with the columns ``path``, relative to the CSV, and, if wanted, ``class``.
+        arguments: Files, folders, which are searched whole but for what runs wrote there, patterns such as
+            ``photos/*.jpg``, and CSV files with the columns ``path``, relative to the CSV, and, if wanted,
+            ``class``.
 
     Returns:
         The images, in order, each once for each class; also those of files that do not exist, which reading
@@ -58,7 +66,7 @@ def find(arguments: Sequence[str]) -> list[Source]:
 def _found(argument: str) -> Iterator[Source]:
     path = Path(argument)
     if path.is_dir():
-        files = [file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file()]
+        files = list(_in_folder(path))
         kind = "folder"
     elif path.suffix.lower() == ".csv" and path.is_file():
         yield from _rows(path)
@@ -72,6 +80,14 @@ def _found(argument: str) -> Iterator[Source]:
     if not files:
         raise ValueError(f"expected images in the {kind} {argument}, got none")
     yield from map(Source, sorted(files))
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        # What a run drew is no image to explain.
+        folders[:] = [name for name in folders if not (Path(parent) / name / SETTINGS).exists()]
+        files = (Path(parent) / name for name in names)
+        yield from (file for file in files if file.suffix.lower() in _SUFFIXES and file.is_file())
 
 
 def _rows(path: Path) -> list[Source]:
@@ -118,8 +134,6 @@ def read(path: Path, size: tuple[int, int], channels: int, crop: bool, most_pixe
         raise ValueError("expected a file, got a folder") from None
     except UnidentifiedImageError:
         raise ValueError(f"expected an image ({', '.join(_FORMATS)}), got something else") from None
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"expected at most {most_pixels} pixels: {error}") from None
     except (OSError, SyntaxError, EOFError, IndexError) as error:  # Pillow's, for torn files.
         raise ValueError(f"the image is damaged or cannot be read: {error}") from error
     height, width = size

@@ -90,12 +90,11 @@ class Job:
         """What results depend on, in plain values."""
         settings = dataclasses.asdict(self.request)
         del settings["images"], settings["unsafe"], settings["max_pixels"]
-        settings |= {"labels": self.labels and str(self.request.labels), "batch_size": self.batch_size}
-        for name in ("model", "weights"):
-            file = Path(settings[name])
-            if file.is_file():
-                settings[f"{name} SHA-256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-        return settings
+        for name in ("model", "weights", "labels"):
+            # A file is known by what it holds, wherever it lies.
+            if settings[name] is not None and (file := Path(settings[name])).is_file():
+                settings[name] = f"{file.name}, SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()}"
+        return settings | {"batch_size": self.batch_size}
 
     def read(self, sources: Sequence[Source]) -> Batch:
         """Reads images, and finds the classes that a table names for them."""

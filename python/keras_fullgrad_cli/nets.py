@@ -13,6 +13,7 @@ from keras_fullgrad import inspection
 from keras_fullgrad_cli.options import Preprocessing
 
 _APPLICATIONS = "keras.applications:"
+_SAFE_H5 = (3, 11, 3)  # Earlier releases load .h5 files without regard to `safe_mode` (CVE-2025-9905).
 
 
 class Net(NamedTuple):
@@ -67,6 +68,11 @@ def load_model(
     path = Path(name)
     if not path.is_file():
         raise ValueError(f"expected a .keras or .h5 file, or {_APPLICATIONS}NAME, got {name}")
+    if path.suffix != ".keras" and not unsafe and _version() < _SAFE_H5:
+        raise ValueError(
+            f"expected a .keras file, got {path}: Keras {keras.__version__} runs code that an .h5 file "
+            f"holds, {'.'.join(map(str, _SAFE_H5))} does not; --unsafe loads it"
+        )
     try:
         return keras.models.load_model(path, compile=False, safe_mode=not unsafe)
     except Exception as error:  # A damaged file fails in many ways.
@@ -114,6 +120,10 @@ def for_images(
     if any(mine not in (None, asked) for mine, asked in zip(own, size, strict=True)):
         raise ValueError(f"expected --size {height}x{width}, which the model takes, got {size[0]}x{size[1]}")
     return Net(model, size, channels, _preprocessing(model, name, preprocessing))
+
+
+def _version() -> tuple[int, ...]:
+    return tuple(int(part) for part in keras.__version__.split(".")[:3] if part.isdecimal())
 
 
 def _builder(name: str) -> Callable[..., keras.Model]:

@@ -21,7 +21,7 @@ TOLERANCE = 2e-3  # Of the maps' maximum: a rescaled channel that is nearly even
 
 def benchmark(
     model: ModelName,
-    weights: Weights = "imagenet",
+    weights: Weights = "none",
     unsafe: Unsafe = False,
     size: Size = None,
     batch_sizes: Annotated[

@@ -1,6 +1,7 @@
 """`keras-fullgrad explain`."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,7 @@ def explain(
     could not go on, and with 130 where it was interrupted.
     """
     formats = formats or [Format.overlay]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ends like Ctrl-C.
     start()
     import tensorflow as tf
 
