@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import inspection
+from keras_fullgrad import inspection, replicas
 
 Batch = tuple[Any, Any | None]
 
@@ -41,6 +41,7 @@ def cut(
     batch_size: int | None = None,
     steps: int | None = None,
     several: bool = False,
+    devices: int = 1,
 ) -> Batches:
     """Cuts data into batches.
 
@@ -53,6 +54,7 @@ def cut(
             for arrays, and the batches as they come for the rest.
         steps: At most as many batches.
         several: Whether a list or a tuple of arrays holds several inputs, not several images.
+        devices: How many share a batch: where nobody asked for a size, there is as much for each.
 
     Returns:
         The batches.
@@ -86,7 +88,7 @@ def cut(
         raise ValueError(f"expected at least one image, got inputs of shape {shapes}")
     chosen = None
     if batch_size is None:
-        batch_size = chosen = min(default_size(array.shape) for array in arrays)
+        batch_size = chosen = devices * min(default_size(array.shape) for array in arrays)
     y = classes(y, images)
     count = -(-images // batch_size)
     if steps is not None and steps < count:
@@ -131,7 +133,8 @@ def for_model(
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"expected a Keras 3 model, got {type(model).__module__}.{type(model).__qualname__}")
-    data = cut(x, y, batch_size, steps, several=_takes_several(model, x))
+    devices = replicas.strategy_of(model).num_replicas_in_sync
+    data = cut(x, y, batch_size, steps, _takes_several(model, x), devices)
 
     def prepare(batch: Batch) -> Batch:
         inputs, classes = batch

@@ -1,6 +1,6 @@
 """Runs a method over data of any size, batch by batch, and returns NumPy arrays."""
 
-import functools
+import threading
 import warnings
 import weakref
 from collections import OrderedDict
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from keras_fullgrad import batches, decomposing, filters, inspection, reference
+from keras_fullgrad import batches, decomposing, filters, inspection, reference, replicas
 from keras_fullgrad.batch_sizes import BATCHES_FOR_TRIALS, BatchSize
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
@@ -28,6 +28,7 @@ class _Step(NamedTuple):
 _MOST_STEPS = 16  # For each model: a new lambda as `psi` in every call must not fill the memory.
 _STEPS: weakref.WeakKeyDictionary[keras.Model, OrderedDict[Hashable, _Step]]
 _STEPS = weakref.WeakKeyDictionary()
+_TRACING = threading.RLock()  # Threads that explain with one model share what one of them traced.
 
 _LARGE_SHARE = 0.1
 _WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
@@ -307,8 +308,9 @@ def _step(
         for i, t in enumerate(tensors)
     ]
 
-    steps = _STEPS.setdefault(model, OrderedDict())
+    strategy = replicas.strategy_of(model)
     key = (
+        strategy,
         method,
         postprocessing,
         _frozen(resizing),
@@ -318,13 +320,8 @@ def _step(
         batched,
         tuple(signature),
     )
-    if key in steps:
-        steps.move_to_end(key)
-        return steps[key], tensors[:batched], tensors[batched:]
-
     reference_to_model = weakref.ref(model)  # What is kept for a model must not keep the model.
 
-    @functools.partial(tf.function, autograph=False)  # As Keras's own predict.
     def step(*tensors: tf.Tensor) -> tuple[Any, ...]:
         inputs = keras.tree.pack_sequence_as(structure, tensors[:sources])
         indices = tensors[sources] if batched > sources else None
@@ -337,10 +334,24 @@ def _step(
             maps = tf.nest.map_structure(lambda m: _resize(m, drawn, resizing), maps)
         return logits, *maps
 
-    steps[key] = _Step(step.get_concrete_function(*signature), BatchSize())
-    if len(steps) > _MOST_STEPS:
-        steps.popitem(last=False)
-    return steps[key], tensors[:batched], tensors[batched:]
+    def trace() -> _Step:
+        with strategy.scope():
+            function = tf.function(replicas.divided(step, batched, strategy), autograph=False)
+            return _Step(function.get_concrete_function(*signature), BatchSize())
+
+    return _kept(model, key, trace), tensors[:batched], tensors[batched:]
+
+
+def _kept(model: keras.Model, key: Hashable, trace: Callable[[], _Step]) -> _Step:
+    """The step that was traced for a model before, or a new one."""
+    with _TRACING:
+        steps = _STEPS.setdefault(model, OrderedDict())
+        if key not in steps:
+            steps[key] = trace()
+        steps.move_to_end(key)
+        if len(steps) > _MOST_STEPS:
+            steps.popitem(last=False)
+        return steps[key]
 
 
 def _holds_tensors(value: Any) -> bool:
