@@ -89,12 +89,14 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """What results depend on, in plain values."""
         settings = dataclasses.asdict(self.request)
-        del settings["images"], settings["unsafe"], settings["max_pixels"]
+        # Another batch size changes results by rounding only, and is what helps where memory ran out.
+        for name in ("images", "unsafe", "max_pixels", "batch_size"):
+            del settings[name]
         for name in ("model", "weights", "labels"):
             # A file is known by what it holds, wherever it lies.
             if settings[name] is not None and (file := Path(settings[name])).is_file():
                 settings[name] = f"{file.name}, SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()}"
-        return settings | {"batch_size": self.batch_size}
+        return settings
 
     def read(self, sources: Sequence[Source]) -> Batch:
         """Reads images, and finds the classes that a table names for them."""

@@ -13,6 +13,7 @@ from cli.running import contents, explain, photograph, pixels, records, run, sav
 from keras_fullgrad import pictures
 from keras_fullgrad.methods import gradient
 from keras_fullgrad_cli import nets
+from keras_fullgrad_cli.folder import Folder
 from keras_fullgrad_cli.run import Run
 
 
@@ -189,6 +190,21 @@ def test_a_run_is_not_taken_up_by_chance(photos, tmp_path):
     other = explain(photos, "--out", out, "--resume", "--top", "2", status=1)
     assert "top was 1, is 2" in other.err
     assert len(records(out)) == 1
+
+
+def test_a_smaller_batch_is_taken_up(photos, tmp_path):
+    out = tmp_path / "out"
+    explain(photos / "a.png", "--out", out)
+    explain(photos, "--out", out, "--batch-size", "1", "--resume")
+    assert len(records(out)) == 5
+
+
+def test_one_run_at_a_time_in_a_folder(photos, tmp_path):
+    out = tmp_path / "out"
+    with Folder(out, {}, resume=False):
+        said = explain(photos, "--out", out, status=1)
+    assert f"expected a folder that no other run writes to, got {out}" in said.err
+    explain(photos, "--out", out)
 
 
 def test_more_images_can_be_added(photos, tmp_path):
