@@ -78,6 +78,7 @@ setup(
         "cuda": [f"tensorflow[and-cuda]{TENSORFLOW_VERSIONS}"],
         "zarr": [ZARR],
         "test": ["hypothesis", "pybind11>=2.13", "pytest>=8", "scikit-learn", ZARR],
-        "dev": ["clang-format", "mypy", "ruff"],
+        "dev": ["clang-format", "mypy", "pre-commit", "ruff"],
+        "docs": ["latex2mathml>=3.77", "mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings-python>=2"],
     },
 )

@@ -1,10 +1,11 @@
 """The examples of the README run as they stand, and the tables show what was measured."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
+
+import examples
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -13,11 +14,7 @@ README = ROOT / "README.md"
 @pytest.mark.slow
 def test_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names = {}
-    blocks = re.findall(r"<!-- example -->\n```python\n(.*?)```", README.read_text(), re.DOTALL)
-    for block in blocks:
-        exec(block, names)
-    assert len(blocks) == 2
+    names = examples.run(README)
     assert (tmp_path / "maps.png").stat().st_size > 10_000
     assert "relative error" in capsys.readouterr().out
     assert names["parts"].relative_error < 1e-4

@@ -392,7 +392,7 @@ class ExposedModel(keras.Model):
         Args:
             inputs: The inputs of the model.
             training: Whether layers run as in training.
-            tap: What may replace signals on their way; see :func:`interception.listening`.
+            tap: What may replace signals on their way, as `interception.listening` takes it.
             folding: What computes batch norms in one with the layers before them, whose own signals are
                 then seen only by their gradients.
 
