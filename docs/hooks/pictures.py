@@ -1,15 +1,11 @@
 """Draws the site's pictures when it is built, so that none shows what is measured no more."""
 
 import re
-import sys
-from pathlib import Path
+from typing import Any
 
+import plots
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import plots
 
 _MARK = re.compile(r"<!-- plot: ([\w-]+) -->")
 
@@ -23,7 +19,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, **_: Any) -> str:
     """Shows a plot where its mark is: elsewhere than on the site the mark is not seen."""
     return _MARK.sub(lambda found: _images(found[1]), markdown)
 
