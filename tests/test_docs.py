@@ -23,7 +23,7 @@ def with_python(pages):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", with_python(DOCS.glob("*.md")), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", with_python(sorted(DOCS.glob("*.md"))), ids=lambda page: page.stem)
 def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     examples.run(page)

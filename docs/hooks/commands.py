@@ -4,12 +4,10 @@ import subprocess
 import sys
 from typing import Any
 
-from mkdocs.structure.pages import Page
-
 _MARK = "<!-- commands -->"
 
 
-def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+def on_page_markdown(markdown: str, **_: Any) -> str:
     """Puts the commands and their options where the mark is."""
     if _MARK not in markdown:
         return markdown
