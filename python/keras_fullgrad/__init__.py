@@ -19,7 +19,7 @@ if keras.backend.backend() != "tensorflow":
         f"'{keras.backend.backend()}': set KERAS_BACKEND=tensorflow before keras is imported"
     )
 
-from keras_fullgrad import filters, inspection, methods, ops, pictures, reference, utils
+from keras_fullgrad import filters, inspection, methods, metrics, ops, pictures, reference, utils
 from keras_fullgrad.decomposing import completeness, decompose
 from keras_fullgrad.explaining import explain, explain_iter, full_gradients, gradients
 from keras_fullgrad.host_memory import keep_host_memory
@@ -40,6 +40,7 @@ __all__ = [
     "inspection",
     "keep_host_memory",
     "methods",
+    "metrics",
     "ops",
     "overlay",
     "pictures",

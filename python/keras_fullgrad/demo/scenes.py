@@ -50,12 +50,6 @@ class Scenes:
         with np.load(path) as arrays:
             return cls(arrays["images"].astype(np.float32) / 255, arrays["classes"], arrays["boxes"])
 
-    def masks(self) -> np.ndarray:
-        """True inside each scene's box, (scenes, height, width)."""
-        rows, columns = np.ogrid[: self.images.shape[1], : self.images.shape[2]]
-        top, left, bottom, right = (edge[:, np.newaxis, np.newaxis] for edge in self.boxes.T)
-        return (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-
 
 def split_digits(seed: int, held_out: float = 0.2) -> tuple[Digits, Digits]:
     """Divides scikit-learn's digits, before any scene is made of them.

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_fullgrad import explaining
 from keras_fullgrad.demo.scenes import Scenes
+from keras_fullgrad.metrics import energy_in_box
 
 NET = Path(__file__).with_name("net.keras")
 SCENES = Path(__file__).with_name("scenes.npz")
@@ -60,20 +61,16 @@ def demonstrate(**params: Any) -> Demonstration:
     logits, full = explaining.full_gradients(model, scenes.images, verbose=0, **params)
     _, plain = explaining.gradients(model, scenes.images, verbose=0)
     full, plain = full[..., 0], plain[..., 0]
-    masks = scenes.masks()
+    full_energy, plain_energy = (energy_in_box(maps, scenes.boxes) for maps in (full, plain))
     return Demonstration(
         scenes=scenes,
         predicted=logits.argmax(-1),
         full_gradients=full,
         gradients=plain,
-        full_gradients_in_box=_share(full, masks),
-        gradients_in_box=_share(plain, masks),
-        box_area=masks.mean((1, 2)),
+        full_gradients_in_box=full_energy.values,
+        gradients_in_box=plain_energy.values,
+        box_area=full_energy.areas,
     )
-
-
-def _share(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    return (maps * masks).sum((1, 2)) / maps.sum((1, 2))
 
 
 def draw(demonstration: Demonstration, path: str | Path, columns: int = 8) -> None:

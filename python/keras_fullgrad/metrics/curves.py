@@ -1,0 +1,183 @@
+"""A model's output while more and more of each image is replaced."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fullgrad import batches, decomposition, inspection
+from keras_fullgrad.explaining import explain
+from keras_fullgrad.metrics.arrays import as_images, as_planes
+
+SHARES = tuple(step / 20 for step in range(21))
+"""The default shares of positions: 0, 5%, and so on to 100%."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """A value for each image and each share of its positions.
+
+    Attributes:
+        shares: The shares, rising, (steps,).
+        values: The values, (images, steps).
+    """
+
+    shares: np.ndarray
+    values: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean over the images, (steps,)."""
+        return self.values.mean(axis=0)
+
+    @property
+    def areas(self) -> np.ndarray:
+        """The area under each image's curve, over shares stretched to a width of 1, (images,)."""
+        heights = (self.values[:, 1:] + self.values[:, :-1]) / 2
+        return heights @ np.diff(self.shares) / (self.shares[-1] - self.shares[0])
+
+    @property
+    def area(self) -> float:
+        """The mean area."""
+        return float(self.areas.mean())
+
+
+def ranks(planes: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Ranks the positions of each map, the least salient first.
+
+    Positions of equal value are ranked in an order drawn from the seed, the same for every image: a fixed
+    order along rows would replace them as one block, which confuses a model less than scattered ones do.
+
+    Args:
+        planes: Maps, (images, space).
+        seed: The seed of the order of equal values.
+
+    Returns:
+        The ranks, (images, space), from 0.
+
+    Example:
+        >>> ranks(np.array([[0.2, 0.9, 0.1]])).tolist()
+        [[1, 2, 0]]
+    """
+    flat = planes.reshape(len(planes), -1)
+    drawn = np.random.default_rng(seed).permutation(flat.shape[1])
+    order = drawn[np.argsort(flat[:, drawn], axis=1, kind="stable")]
+    ranked = np.empty_like(order)
+    np.put_along_axis(ranked, order, np.arange(flat.shape[1])[np.newaxis], axis=1)
+    return ranked.reshape(planes.shape)
+
+
+def perturbation_curve(
+    model: keras.Model,
+    x: Any,
+    maps: Any,
+    y: Any | None,
+    replaced: Callable[[np.ndarray, int], np.ndarray],
+    shares: Sequence[float],
+    value: Any,
+    seed: int,
+    batch_size: int | None,
+    activation: str | Callable[[tf.Tensor], tf.Tensor] | None,
+    relative: bool = False,
+) -> Curve:
+    """Computes one output of each image while shares of its positions are replaced.
+
+    One batch is held in memory at one share of its positions.
+
+    Args:
+        model: Any Keras model of one input.
+        x: The images, (images, space, channels): an array.
+        maps: Their maps, (images, space) or (images, space, 1).
+        y: The class of each image, or one for all. None: each whole image's top class.
+        replaced: From the ranks of positions, see :func:`ranks`, and a count of them to those to replace.
+        shares: The shares of positions, rising; counts are rounded.
+        value: What to replace them by; anything that broadcasts to the images' shape.
+        seed: See :func:`ranks`.
+        batch_size: Images computed at a time. None: chosen by their size.
+        activation: Keras's name of what makes outputs of all logits, or a function. None: the logits.
+        relative: Whether values are absolute changes of the output, as fractions of the whole image's.
+
+    Returns:
+        The curve.
+
+    Raises:
+        ValueError: If shapes, classes, shares or the value do not fit, or a change is relative to 0.
+        TypeError: If the images are no array, or classes no integers.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4, 1]), keras.layers.Flatten(),
+        ...                           keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> curve = perturbation_curve(model, np.ones([1, 4, 1]), np.array([[1, 4, 2, 3]]), None,
+        ...                            lambda ranks, count: ranks < count, [0.5, 1], 0, 0, None, None)
+        >>> curve.values.tolist()
+        [[2.0, 0.0]]
+    """
+    x = as_images(x)
+    channel_axis = 1 if inspection.data_layout(model) == "channels_first" else -1
+    space = x.shape[2:] if channel_axis == 1 else x.shape[1:-1]
+    planes = as_planes(maps, len(space))
+    if planes.shape != (len(x), *space):
+        raise ValueError(f"expected a map of size {space} for each of {len(x)} images, got {planes.shape}")
+    counts = [round(share * planes[0].size) for share in _checked(shares)]
+    substitute = _broadcast(value, x)
+    classes = batches.classes(y, len(x))
+    if classes is not None and classes.shape[1] != 1:
+        raise ValueError(f"expected one class for each image in y, got shape {classes.shape}")
+
+    # A size of our own, since the trials of `explain` would change outputs by rounding from run to run.
+    batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
+    params: dict[str, Any] = {
+        "verbose": 0,
+        "resizing": False,
+        "activation": keras.activations.get(activation),
+    }
+    whole, classes = explain(_outputs, model, x, classes, batch_size, **params)
+    if relative and not whole.all():
+        zero = np.flatnonzero(whole == 0)[0]
+        raise ValueError(f"expected outputs other than 0 to relate changes to, got 0 for image {zero}")
+
+    def perturbed(rows: slice) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        ranked = ranks(planes[rows], seed)
+        for count in counts:
+            mask = np.expand_dims(replaced(ranked, count), channel_axis)
+            yield np.where(mask, substitute[rows], x[rows]), classes[rows]
+
+    pieces = []
+    for start in range(0, len(x), batch_size):
+        outputs, _ = explain(_outputs, model, perturbed(slice(start, start + batch_size)), **params)
+        pieces.append(outputs.reshape(len(counts), -1).T)
+    values = np.concatenate(pieces).astype(np.float64)
+    return Curve(np.asarray(shares), np.abs(values / whole - 1) if relative else values)
+
+
+def _outputs(
+    model: keras.Model,
+    inputs: Any,
+    indices: tf.Tensor | None = None,
+    *,
+    activation: Callable[[tf.Tensor], tf.Tensor],
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A method without a map: the output of a class, and which class that is."""
+    exposed = model if isinstance(model, inspection.ExposedModel) else inspection.expose(model, [])
+    logits = decomposition.forward(exposed, inputs, fold_batch_norms=True).logits
+    classes = decomposition.top_classes(logits) if indices is None else indices
+    return inspection.gather_units(activation(logits), classes), classes
+
+
+def _checked(shares: Sequence[float]) -> Sequence[float]:
+    if len(shares) < 2 or not 0 <= shares[0] <= shares[-1] <= 1 or not (np.diff(shares) > 0).all():
+        raise ValueError(f"expected at least two shares from 0 to 1, rising, got {list(shares)}")
+    return shares
+
+
+def _broadcast(value: Any, x: np.ndarray) -> np.ndarray:
+    value = np.asarray(value, np.result_type(x.dtype, np.float32))
+    try:
+        return np.broadcast_to(value, x.shape)
+    except ValueError:
+        raise ValueError(
+            f"expected a value that broadcasts to the images' shape {x.shape}, got shape {value.shape}"
+        ) from None

@@ -1,0 +1,110 @@
+"""Deletion and insertion: how fast an output falls, or comes, with the pixels that a map calls important."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fullgrad.metrics.curves import SHARES, Curve, perturbation_curve
+
+
+def deletion(
+    model: keras.Model,
+    x: Any,
+    maps: Any,
+    y: Any | None = None,
+    *,
+    shares: Sequence[float] = SHARES,
+    value: Any = 0.0,
+    seed: int = 0,
+    batch_size: int | None = None,
+    activation: str | Callable[[tf.Tensor], tf.Tensor] | None = "softmax",
+) -> Curve:
+    """Replaces the most salient pixels, and measures what is left of the output: less is better.
+
+    The deletion curve of Petsiuk et al. 2018 (RISE, arXiv:1806.07421); the area under it is their figure.
+
+    Args:
+        model: Any Keras model of one input.
+        x: The images, (images, space, channels): an array.
+        maps: Their maps, (images, space) or (images, space, 1), of any method and any range.
+        y: The class of each image, or one for all. None: each image's top class.
+        shares: The shares of pixels to replace, rising, at least two.
+        value: What to replace them by; see :func:`keras_fullgrad.metrics.pixel_perturbation`.
+        seed: The seed of the order of pixels whose saliency is the same; it is that of every image.
+        batch_size: Images computed at a time. None: chosen by their size.
+        activation: Keras's name of what makes the output of the logits, or a function: ``"softmax"`` for the
+            probability, as in the paper; ``"sigmoid"`` where classes do not exclude each other. None: the
+            logit itself.
+
+    Returns:
+        The curve of outputs, from the whole images' where none is replaced.
+
+    Raises:
+        ValueError: If shapes, classes, shares or the value do not fit; the message says what was expected.
+        TypeError: If the images are no array, or classes no integers.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4, 1]), keras.layers.Flatten(),
+        ...                           keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> x = np.array([[[1.0], [4.0], [2.0], [3.0]]])
+        >>> curve = deletion(model, x, maps=x, shares=[0, 0.5, 1], activation=None)
+        >>> curve.mean.tolist(), curve.area
+        ([10.0, 3.0, 0.0], 4.0)
+    """
+    return perturbation_curve(model, x, maps, y, _most_salient, shares, value, seed, batch_size, activation)
+
+
+def insertion(
+    model: keras.Model,
+    x: Any,
+    maps: Any,
+    y: Any | None = None,
+    *,
+    shares: Sequence[float] = SHARES,
+    value: Any = 0.0,
+    seed: int = 0,
+    batch_size: int | None = None,
+    activation: str | Callable[[tf.Tensor], tf.Tensor] | None = "softmax",
+) -> Curve:
+    """Puts the most salient pixels into a blank image, and measures the output: more is better.
+
+    The insertion curve of Petsiuk et al. 2018 (RISE, arXiv:1806.07421); the area under it is their figure.
+
+    Args:
+        model: Any Keras model of one input.
+        x: The images, (images, space, channels): an array.
+        maps: Their maps, (images, space) or (images, space, 1), of any method and any range.
+        y: The class of each image, or one for all. None: each whole image's top class.
+        shares: The shares of pixels to put in, rising, at least two.
+        value: The blank image; anything that broadcasts to the shape of ``x``. The paper takes blurred
+            images, as ``scipy.ndimage.gaussian_filter(x, [0, 5, 5, 0])`` makes them.
+        seed: The seed of the order of pixels whose saliency is the same; it is that of every image.
+        batch_size: Images computed at a time. None: chosen by their size.
+        activation: See :func:`deletion`.
+
+    Returns:
+        The curve of outputs, up to the whole images' where all pixels are there.
+
+    Raises:
+        ValueError: As :func:`deletion`.
+        TypeError: As :func:`deletion`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4, 1]), keras.layers.Flatten(),
+        ...                           keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> x = np.array([[[1.0], [4.0], [2.0], [3.0]]])
+        >>> insertion(model, x, maps=x, shares=[0, 0.5, 1], activation=None).mean.tolist()
+        [0.0, 7.0, 10.0]
+    """
+    return perturbation_curve(model, x, maps, y, _not_yet_put_in, shares, value, seed, batch_size, activation)
+
+
+def _most_salient(ranks: np.ndarray, count: int) -> np.ndarray:
+    return ranks >= ranks[0].size - count
+
+
+def _not_yet_put_in(ranks: np.ndarray, count: int) -> np.ndarray:
+    return ranks < ranks[0].size - count

@@ -1,0 +1,191 @@
+"""Whether maps change when a model forgets what it learnt."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fullgrad import batches, filters, inspection, interception
+from keras_fullgrad.explaining import explain, explain_iter
+from keras_fullgrad.methods.meta import Method
+from keras_fullgrad.metrics.arrays import as_images
+
+
+@dataclasses.dataclass(frozen=True)
+class Cascade:
+    """How similar maps are to those of the model as it was, while its layers are randomised.
+
+    Attributes:
+        layers: The name of the layer that each step reached, from the logits down.
+        values: The similarity of each image's map, (images, steps).
+    """
+
+    layers: tuple[str, ...]
+    values: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean over the images, (steps,)."""
+        return self.values.mean(axis=0)
+
+
+def cascading_randomisation(
+    method: Method,
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    *,
+    similarity: str = "spearman",
+    every: int = 1,
+    seed: int = 0,
+    batch_size: int | None = None,
+    **params: Any,
+) -> Cascade:
+    """Randomises a model's layers from the logits down, and compares maps with those before.
+
+    A map that stays the same shows the image and not what the model learnt (Adebayo et al. 2018,
+    arXiv:1810.03292). Each weight of a layer is shuffled within itself, where the paper draws it anew: so
+    signals keep their scale, and a batch norm's variances stay positive.
+
+    The model's own weights are changed while this runs and are put back bit for bit, after an exception too;
+    nothing else may use the model meanwhile.
+
+    Args:
+        method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.
+        model: Any Keras model of one input.
+        x: The images, (images, space, channels): an array.
+        y: The class of each image, or one for all. None: the top class before anything is randomised.
+        similarity: ``spearman``, the correlation of ranks, from -1 to 1, 0 where a map is even; or ``ssim``,
+            the structural similarity of maps rescaled to [0, 1], for maps of two axes.
+        every: Compare after every so many layers, and after the last.
+        seed: The seed of the shuffles.
+        batch_size: Images computed at a time. None: chosen by their size.
+        **params: Further arguments of :func:`keras_fullgrad.explain_iter`, and of the method.
+
+    Returns:
+        The similarities after each step. All layers reached so far are random then.
+
+    Raises:
+        ValueError: If shapes, classes or options do not fit; the message says what was expected.
+        TypeError: If the images are no array, or classes no integers.
+
+    Example:
+        >>> from keras_fullgrad.methods.gradient import gradients
+        >>> keras.utils.set_random_seed(0)
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="convolution"),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2, name="logits")])
+        >>> cascade = cascading_randomisation(gradients, model, np.ones([1, 8, 8, 3]))
+        >>> cascade.layers, cascade.values.shape
+        (('logits', 'convolution'), (1, 2))
+    """
+    if similarity not in _SIMILARITIES:
+        raise ValueError(f"expected similarity to be one of {', '.join(_SIMILARITIES)}, got {similarity!r}")
+    if every < 1:
+        raise ValueError(f"expected every to be at least 1, got {every}")
+    x = as_images(x)
+    if similarity == "ssim" and x.ndim != 4:
+        raise ValueError(f"expected pictures, of two axes of positions, for ssim, got images of {x.shape}")
+    classes = batches.classes(y, len(x))
+    # A size of our own, since the trials of `explain` would change maps by rounding from run to run.
+    batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
+
+    logits, before, *_ = explain(method, model, x, classes, batch_size, verbose=0, **params)
+    if before.shape[-1] != 1:
+        raise ValueError(f"expected maps of one class for each image, got {before.shape[-1]}")
+    classes = logits.argmax(-1) if classes is None else classes
+    layers = _layers_from_the_logits_down(model, x[:1])
+    if not layers:
+        raise ValueError(f"expected a model with weights, got '{model.name}' without")
+
+    compare = _SIMILARITIES[similarity]
+    rng = np.random.default_rng(seed)
+    names, columns = [], []
+    with _restored([variable for _, variables in layers for variable in variables]):
+        for reached, (name, variables) in enumerate(layers, 1):
+            for variable in variables:
+                variable.assign(_shuffled(variable, rng))
+            if reached % every and reached < len(layers):
+                continue
+            column: list[np.ndarray] = []
+            for _, maps, *_ in explain_iter(method, model, x, classes, batch_size, **params):
+                start = sum(map(len, column))
+                column.append(compare(before[start : start + len(maps), ..., 0], maps[..., 0]))
+            names.append(name)
+            columns.append(np.concatenate(column))
+    return Cascade(tuple(names), np.stack(columns, axis=1))
+
+
+def _layers_from_the_logits_down(model: keras.Model, x: np.ndarray) -> list[tuple[str, list[keras.Variable]]]:
+    """The layers that are applied and have weights of their own, the last one first."""
+    ((inputs, _),) = batches.for_model(model, x).batches
+    names = inspection.layer_names(model)
+    model = model.model if isinstance(model, inspection.ExposedModel) else model
+    layers = [model, *inspection.flatten_layers(model)]
+    started: list[keras.Layer] = []
+
+    def note(layer: keras.Layer, *_: Any, **__: Any) -> None:
+        started.append(layer)
+
+    with (
+        interception.listening(layers, report=lambda _: None, replace=note),
+        interception.any_size(layers),
+    ):
+        model(inputs, training=False)
+    found: list[tuple[str, list[keras.Variable]]] = []
+    seen: set[int] = set()
+    for layer in reversed(started):
+        # A layer starts before those that it holds, which come first here and own what is theirs.
+        own = [v for v in layer.weights if id(v) not in seen and "float" in v.dtype]
+        seen.update(map(id, own))
+        if own:
+            found.append((names[id(layer)], own))
+    return found
+
+
+@contextlib.contextmanager
+def _restored(variables: Sequence[keras.Variable]) -> Iterator[None]:
+    before = [_values(variable) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, values in zip(variables, before, strict=True):
+            variable.assign(values)
+
+
+def _shuffled(variable: keras.Variable, rng: np.random.Generator) -> np.ndarray:
+    values = _values(variable)
+    return values.ravel()[rng.permutation(values.size)].reshape(values.shape)
+
+
+def _values(variable: keras.Variable) -> np.ndarray:
+    return np.array(variable.numpy())
+
+
+def _spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    # Scipy takes a while to import.
+    from scipy.stats import rankdata
+
+    def centred(maps: np.ndarray) -> np.ndarray:
+        ranked = rankdata(maps.reshape(len(maps), -1), axis=1)
+        return ranked - ranked.mean(axis=1, keepdims=True)
+
+    first, second = centred(first), centred(second)
+    product = (first * second).sum(axis=1)
+    size = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    return np.divide(product, size, out=np.zeros_like(size), where=size > 0)
+
+
+def _ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    first, second = (filters.normalize(maps[..., np.newaxis]) for maps in (first, second))
+    # The usual window of 11 positions, smaller where maps are.
+    return tf.image.ssim(first, second, 1.0, filter_size=min(11, *first.shape[1:3])).numpy()
+
+
+_SIMILARITIES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "spearman": _spearman,
+    "ssim": _ssim,
+}
