@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_fullgrad import batches, decomposition, inspection
 from keras_fullgrad.explaining import explain
-from keras_fullgrad.metrics.arrays import as_images, as_planes
+from keras_fullgrad.metrics.arrays import as_classes, as_images, as_planes
 
 SHARES = tuple(step / 20 for step in range(21))
 """The default shares of positions: 0, 5%, and so on to 100%."""
@@ -48,8 +48,8 @@ class Curve:
 def ranks(planes: np.ndarray, seed: int = 0) -> np.ndarray:
     """Ranks the positions of each map, the least salient first.
 
-    Positions of equal value are ranked in an order drawn from the seed, the same for every image: a fixed
-    order along rows would replace them as one block, which confuses a model less than scattered ones do.
+    Positions of equal value are ranked in an order drawn from the seed, the same for every image: in one
+    along rows the even parts of a map would be replaced as blocks.
 
     Args:
         planes: Maps, (images, space).
@@ -123,9 +123,7 @@ def perturbation_curve(
         raise ValueError(f"expected a map of size {space} for each of {len(x)} images, got {planes.shape}")
     counts = [round(share * planes[0].size) for share in _checked(shares)]
     substitute = _broadcast(value, x)
-    classes = batches.classes(y, len(x))
-    if classes is not None and classes.shape[1] != 1:
-        raise ValueError(f"expected one class for each image in y, got shape {classes.shape}")
+    classes = as_classes(y, len(x))
 
     # A size of our own, since the trials of `explain` would change outputs by rounding from run to run.
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size

@@ -48,8 +48,8 @@ def energy_in_box(maps: Any, regions: Any) -> Energy:
         The shares.
 
     Raises:
-        ValueError: If shapes do not fit, a map has negative values, or a region is empty or beyond the map.
-        TypeError: If regions are neither integers nor Booleans.
+        ValueError: If shapes or types do not fit, a map has negative values, or a region is empty or beyond
+            the map.
 
     Example:
         >>> energy = energy_in_box(np.array([[[1, 2], [3, 4]]]), np.array([[0, 1, 2, 2]]))
@@ -57,14 +57,16 @@ def energy_in_box(maps: Any, regions: Any) -> Energy:
         ([0.6], [0.5])
     """
     regions = np.asarray(regions)
-    if regions.dtype.kind not in "biu":
-        raise TypeError(
-            f"expected boxes as integers or masks as Booleans, got regions of {regions.dtype.name}"
-        )
-    masks = regions if regions.dtype.kind == "b" else None
-    planes = as_planes(maps, max(regions.ndim - 1 if masks is not None else regions.shape[-1] // 2, 1))
-    if masks is None:
+    if regions.dtype.kind == "b":
+        masks, planes = regions, as_planes(maps, regions.ndim - 1)
+    elif regions.dtype.kind in "iu" and regions.ndim == 2:
+        planes = as_planes(maps, regions.shape[1] // 2)
         masks = _masks(regions, planes.shape)
+    else:
+        raise ValueError(
+            "expected boxes, integers (images, 2 x axes of space), or masks, Booleans (images, space), "
+            f"got {regions.dtype.name} of shape {regions.shape}"
+        )
     if masks.shape != planes.shape:
         raise ValueError(f"expected masks of the maps' shape {planes.shape}, got {masks.shape}")
     if planes.min() < 0:

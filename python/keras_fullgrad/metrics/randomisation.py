@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_fullgrad import batches, filters, inspection, interception
 from keras_fullgrad.explaining import explain, explain_iter
 from keras_fullgrad.methods.meta import Method
-from keras_fullgrad.metrics.arrays import as_images
+from keras_fullgrad.metrics.arrays import as_classes, as_images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,18 +89,15 @@ def cascading_randomisation(
     x = as_images(x)
     if similarity == "ssim" and x.ndim != 4:
         raise ValueError(f"expected pictures, of two axes of positions, for ssim, got images of {x.shape}")
-    classes = batches.classes(y, len(x))
+    classes = as_classes(y, len(x))
+    layers = _layers_from_the_logits_down(model, x[:1])
+    if not layers:
+        raise ValueError(f"expected a model with weights, got '{model.name}' without")
     # A size of our own, since the trials of `explain` would change maps by rounding from run to run.
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
 
     logits, before, *_ = explain(method, model, x, classes, batch_size, verbose=0, **params)
-    if before.shape[-1] != 1:
-        raise ValueError(f"expected maps of one class for each image, got {before.shape[-1]}")
     classes = logits.argmax(-1) if classes is None else classes
-    layers = _layers_from_the_logits_down(model, x[:1])
-    if not layers:
-        raise ValueError(f"expected a model with weights, got '{model.name}' without")
-
     compare = _SIMILARITIES[similarity]
     rng = np.random.default_rng(seed)
     names, columns = [], []
