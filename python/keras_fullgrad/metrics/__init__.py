@@ -1,11 +1,11 @@
 """Measures of explanations: whether maps show what a model's output depends on.
 
-Curves and energies take finished maps, of any method of :mod:`keras_fullgrad.methods` or from elsewhere;
-:func:`cascading_randomisation` takes the method itself.
+Curves and energies take finished maps, of any method of ``keras_fullgrad.methods`` or from elsewhere;
+:func:`keras_fullgrad.metrics.cascading_randomisation` takes the method itself.
 """
 
 from keras_fullgrad.metrics.curves import Curve
-from keras_fullgrad.metrics.deletion import deletion, insertion
+from keras_fullgrad.metrics.deletion_insertion import deletion, insertion
 from keras_fullgrad.metrics.localisation import Energy, energy_in_box
 from keras_fullgrad.metrics.perturbation import pixel_perturbation
 from keras_fullgrad.metrics.randomisation import Cascade, cascading_randomisation

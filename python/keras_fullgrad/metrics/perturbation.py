@@ -35,7 +35,8 @@ def pixel_perturbation(
         x: The images, (images, space, channels): an array.
         maps: Their maps, (images, space) or (images, space, 1), of any method and any range.
         y: The class of each image, or one for all. None: each image's most confident one, as in the paper.
-        shares: The shares of pixels to replace, rising, at least two.
+        shares: The shares of pixels to replace, rising, at least two; 0, 5%, and so on to 100%
+            unless given.
         value: What to replace them by, in the units of ``x``; anything that broadcasts to its shape. Black
             is 0 only where images are not preprocessed: elsewhere it is
             ``preprocess_input(np.zeros([1, 1, 3]))``, and each image's own mean is

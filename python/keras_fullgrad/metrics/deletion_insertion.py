@@ -31,7 +31,8 @@ def deletion(
         x: The images, (images, space, channels): an array.
         maps: Their maps, (images, space) or (images, space, 1), of any method and any range.
         y: The class of each image, or one for all. None: each image's top class.
-        shares: The shares of pixels to replace, rising, at least two.
+        shares: The shares of pixels to replace, rising, at least two; 0, 5%, and so on to 100%
+            unless given.
         value: What to replace them by; see :func:`keras_fullgrad.metrics.pixel_perturbation`.
         seed: The seed of the order of pixels whose saliency is the same; it is that of every image.
         batch_size: Images computed at a time. None: chosen by their size.
@@ -78,19 +79,20 @@ def insertion(
         x: The images, (images, space, channels): an array.
         maps: Their maps, (images, space) or (images, space, 1), of any method and any range.
         y: The class of each image, or one for all. None: each whole image's top class.
-        shares: The shares of pixels to put in, rising, at least two.
+        shares: The shares of pixels to put in, rising, at least two; 0, 5%, and so on to 100%
+            unless given.
         value: The blank image; anything that broadcasts to the shape of ``x``. The paper takes blurred
             images, as ``scipy.ndimage.gaussian_filter(x, [0, 5, 5, 0])`` makes them.
         seed: The seed of the order of pixels whose saliency is the same; it is that of every image.
         batch_size: Images computed at a time. None: chosen by their size.
-        activation: See :func:`deletion`.
+        activation: See :func:`keras_fullgrad.metrics.deletion`.
 
     Returns:
         The curve of outputs, up to the whole images' where all pixels are there.
 
     Raises:
-        ValueError: As :func:`deletion`.
-        TypeError: As :func:`deletion`.
+        ValueError: As :func:`keras_fullgrad.metrics.deletion`.
+        TypeError: As :func:`keras_fullgrad.metrics.deletion`.
 
     Example:
         >>> model = keras.Sequential([keras.Input([4, 1]), keras.layers.Flatten(),
