@@ -1,12 +1,14 @@
 """Takes logits apart into what the inputs and each layer's biases add to them, and checks the sum."""
 
 import dataclasses
+import io
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import rich.console
+import rich.jupyter
 import rich.table
 import tensorflow as tf
 
@@ -42,7 +44,7 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Decomposition:
-    """Logits as a sum of terms. As a string it is a table.
+    """Logits as a sum of terms. As a string, and in a notebook, it is a table.
 
     Attributes:
         logits: The logits, (images, K).
@@ -89,6 +91,18 @@ class Decomposition:
         return {part.name: part.total / size for part in self.parts}
 
     def __str__(self) -> str:
+        # Without force_jupyter=False, rich shows in a notebook even what it only captures.
+        console = rich.console.Console(width=110, force_jupyter=False)
+        with console.capture() as captured:
+            console.print(self._table())
+        return captured.get()
+
+    def _repr_html_(self) -> str:
+        console = rich.console.Console(width=110, force_jupyter=False, record=True, file=io.StringIO())
+        console.print(self._table())
+        return console.export_html(inline_styles=True, code_format=rich.jupyter.JUPYTER_HTML_FORMAT)
+
+    def _table(self) -> rich.table.Table:
         table = rich.table.Table(
             title_justify="left",
             caption_justify="left",
@@ -102,10 +116,7 @@ class Decomposition:
         for part in self.parts:
             sums = (f"{part.explicit.mean():.4g}", f"{part.implicit.mean():.4g}")
             table.add_row(part.name, part.kind, *sums, f"{shares[part.name].mean():.1%}")
-        console = rich.console.Console(width=110)
-        with console.capture() as captured:
-            console.print(table)
-        return captured.get()
+        return table
 
 
 def decompose(

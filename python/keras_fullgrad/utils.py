@@ -44,7 +44,7 @@ def visualize(
         subplots_hs: Space between rows, relative to an image's height.
 
     Returns:
-        The figure.
+        The figure, which a notebook shows.
 
     Raises:
         ValueError: If there is no image.
@@ -56,7 +56,8 @@ def visualize(
     """
     # At the first picture, not at import: matplotlib takes a while.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from keras_fullgrad.figure import NotebookFigure
 
     if hasattr(images, "shape") and len(images.shape) <= 3:
         images = [images]
@@ -69,7 +70,7 @@ def visualize(
     else:
         cols = cols or math.ceil(len(images) / rows)
 
-    figure = Figure(figsize=figsize or (4 * cols, 4 * rows))
+    figure = NotebookFigure(figsize=figsize or (4 * cols, 4 * rows))
     FigureCanvasAgg(figure)
     for index, image in enumerate(images):
         axes = figure.add_subplot(rows, cols, index + 1)
