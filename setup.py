@@ -84,6 +84,7 @@ setup(
             "pybind11>=2.13",
             "pytest>=8",
             "scikit-learn",
+            "tensorboard",
             ZARR,
         ],
         "dev": ["clang-format", "mypy", "pre-commit", "ruff"],
