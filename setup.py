@@ -83,6 +83,7 @@ setup(
             "nbclient",
             "pybind11>=2.13",
             "pytest>=8",
+            "quantus>=0.6",
             "scikit-learn",
             "tensorboard",
             ZARR,
