@@ -225,7 +225,7 @@ def test_a_saved_model_runs_with_tensorflow_and_the_library_alone(tmp_path):
 
     tf.saved_model.save(Module(), str(tmp_path))
     printed = subprocess.run(
-        [sys.executable, "-c", SAVED, str(tmp_path), str(ops._LIBRARY)],
+        [sys.executable, "-c", SAVED, str(tmp_path), str(ops.LIBRARY)],
         check=True,
         capture_output=True,
         text=True,

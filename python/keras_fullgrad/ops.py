@@ -11,7 +11,12 @@ import tensorflow as tf
 from keras_fullgrad import filters, reference
 
 BACKENDS = ("auto", "native", "tensorflow")
-_LIBRARY = Path(__file__).with_name("libkeras_fullgrad_ops.so")
+LIBRARY = Path(__file__).with_name("libkeras_fullgrad_ops.so")
+"""The op library: `tf.load_op_library` makes its op, :data:`OP`, known to a process without this package."""
+
+OP = "KerasFullgrad>SaliencyMap"
+"""The op's name in graphs."""
+
 _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
 
 
@@ -27,7 +32,7 @@ def _load() -> tuple[Any, str]:
         versions = f"built for TensorFlow {built}, and this is {tf.__version__}"
         return None, f"the native library was {versions}; {_REBUILD}"
     try:
-        return tf.load_op_library(str(_LIBRARY)), ""
+        return tf.load_op_library(str(LIBRARY)), ""
     except (tf.errors.NotFoundError, RuntimeError) as error:
         return None, f"the native library does not load ({error}); {_REBUILD}"
 
