@@ -24,6 +24,7 @@ from keras_fullgrad.decomposing import completeness, decompose
 from keras_fullgrad.explaining import explain, explain_iter, full_gradients, gradients
 from keras_fullgrad.host_memory import keep_host_memory
 from keras_fullgrad.pictures import overlay
+from keras_fullgrad.reporting import report
 
 __version__ = version("keras-fullgrad")
 
@@ -45,5 +46,6 @@ __all__ = [
     "overlay",
     "pictures",
     "reference",
+    "report",
     "utils",
 ]

@@ -1,0 +1,195 @@
+"""What a page tells of each image and class: the map, and each layer's own map and part of the logit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_fullgrad import batches, decomposing, explaining, inspection
+from keras_fullgrad.methods import gradient
+from keras_fullgrad.reporting import encoding
+
+
+class Layer(NamedTuple):
+    """The input, or a layer that adds to logits or maps.
+
+    Attributes:
+        name: Its name, with those of the models that hold it.
+        kind: Its class.
+        cell: The place of its map in the sheets. None: it has no map.
+    """
+
+    name: str
+    kind: str
+    cell: int | None
+
+
+class Explanation(NamedTuple):
+    """What explains one logit of an image.
+
+    Attributes:
+        target: The class.
+        logit: The logit.
+        total: The sum of all terms.
+        left_out: The share of the terms' magnitudes that the map does not draw.
+        explicit: What each layer's bias adds to the logit.
+        implicit: What each layer adds because it is not linear.
+        map: The map.
+        sheet: The maps of the layers that have one.
+    """
+
+    target: int
+    logit: float
+    total: float
+    left_out: float
+    explicit: list[float]
+    implicit: list[float]
+    map: str
+    sheet: encoding.Sheet
+
+
+OPTIONS = ("backend", "fold_batch_norms", "implicit_biases", "preset", "psi", "simple", "top")
+"""The options of :func:`keras_fullgrad.methods.gradient.full_gradients` that a page can be made with."""
+
+
+def drawn_terms(model: keras.Model, x: np.ndarray, classes: int, options: Mapping[str, Any]) -> list[str]:
+    """Names the terms that have a map.
+
+    Of one image, so that options that do not fit the model are told before more is computed.
+
+    Args:
+        model: The model.
+        x: Its inputs, of which the first is used.
+        classes: How many classes of each image will be explained.
+        options: Those of :data:`OPTIONS` that are given.
+
+    Returns:
+        The names, in the order of the terms.
+
+    Raises:
+        ValueError: As :func:`keras_fullgrad.explain`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> drawn_terms(model, np.ones([1, 8, 8, 3]), 1, {})
+        ['conv', 'input']
+    """
+    _, _, terms = next(_maps(model, x[:1], np.zeros([1, classes], np.int64), 1, options))
+    return list(terms)
+
+
+def all_logits(model: keras.Model, x: np.ndarray, batch_size: int) -> np.ndarray:
+    """The logits of all classes, (images, classes)."""
+    exposed = model if isinstance(model, inspection.ExposedModel) else inspection.expose(model, [])
+    data = batches.for_model(model, x, batch_size=batch_size)
+    logits = np.concatenate([exposed.signals(inputs)[0] for inputs, _ in data.batches])
+    if logits.ndim != 2:
+        raise ValueError(f"expected logits of shape (images, classes), got {logits.shape}")
+    if not np.isfinite(logits).all():
+        raise ValueError("expected finite logits, got NaN or infinity")
+    return logits
+
+
+def explanations(
+    model: keras.Model,
+    x: np.ndarray,
+    classes: np.ndarray,
+    drawn: Sequence[str],
+    batch_size: int,
+    options: Mapping[str, Any],
+) -> tuple[list[Layer], list[list[Explanation]]]:
+    """Explains logits, with what each layer adds to them and to their maps.
+
+    Args:
+        model: The model.
+        x: Its inputs, (images, height, width, channels).
+        classes: The classes, (images, K).
+        drawn: The terms that have a map; see :func:`drawn_terms`.
+        batch_size: Images computed at a time.
+        options: Those of :data:`OPTIONS` that are given.
+
+    Returns:
+        The layers, and the explanations of each image's classes.
+
+    Raises:
+        ValueError: If a map is not finite.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> x, classes = np.ones([1, 8, 8, 3]), np.array([[0, 1]])
+        >>> layers, explained = explanations(model, x, classes, ["conv", "input"], 1, {})
+        >>> [layer.name for layer in layers], explained[0][1].target
+        (['input'], 1)
+    """
+    parts = decomposing.decompose(model, x, classes, batch_size=batch_size)
+    if not options.get("simple"):
+        # What adds nothing draws nothing; but Simple FullGrad has nothing to do with biases.
+        drawn = [part.name for part in parts.parts if part.name in drawn]
+    layers = _layers(model, parts, drawn)
+    terms = _terms(parts, layers)
+    has_map = np.array([layer.cell is not None for layer in layers])
+    in_map = np.stack([has_map, has_map & options.get("implicit_biases", False)])
+    left_out = np.sum(np.abs(terms), (0, 1), where=~in_map[..., np.newaxis, np.newaxis])
+    left_out /= np.maximum(np.abs(terms).sum((0, 1)), np.finfo(np.float64).tiny)
+
+    explained: list[list[Explanation]] = []
+    for _, maps, maps_of_terms in _maps(model, x, classes, batch_size, options):
+        if not np.isfinite(maps).all():
+            raise ValueError("expected finite maps, got NaN or infinity")
+        cells = np.stack([maps_of_terms[name] for name in drawn], axis=1)
+        for row, of_image in enumerate(maps):
+            image = len(explained)
+            explained.append(
+                [
+                    Explanation(
+                        int(target),
+                        float(parts.logits[image, k]),
+                        float(parts.sum[image, k]),
+                        float(left_out[image, k]),
+                        terms[0, :, image, k].tolist(),
+                        terms[1, :, image, k].tolist(),
+                        encoding.map(of_image[..., k]),
+                        encoding.sheet(cells[row, ..., k]),
+                    )
+                    for k, target in enumerate(classes[image])
+                ]
+            )
+    return layers, explained
+
+
+def _maps(
+    model: keras.Model, x: np.ndarray, classes: np.ndarray, batch_size: int, options: Mapping[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    # Given as such, False too, so that nobody is warned of what the page shows.
+    options = {"implicit_biases": False} | dict(options)
+    method = gradient.full_gradients
+    return explaining.explain_iter(
+        method, model, x, classes, batch_size=batch_size, return_terms=True, **options
+    )
+
+
+def _layers(model: keras.Model, parts: decomposing.Decomposition, drawn: Sequence[str]) -> list[Layer]:
+    """All that adds to the logits or to the maps, in the order in which it is applied."""
+    order = [part.name for part in parts.parts]
+    kinds = {part.name: part.kind for part in parts.parts}
+    names = inspection.layer_names(model)
+    inner = model.model if isinstance(model, inspection.ExposedModel) else model
+    before = 0
+    for layer in inspection.flatten_layers(inner):
+        name = names[id(layer)]
+        if name in drawn and name not in kinds:
+            order.insert(before + 1, name)
+            kinds[name] = type(layer).__name__
+        before = order.index(name) if name in order else before
+    cells = {name: cell for cell, name in enumerate(drawn)}
+    return [Layer(name, kinds[name], cells.get(name)) for name in order]
+
+
+def _terms(parts: decomposing.Decomposition, layers: Sequence[Layer]) -> np.ndarray:
+    """What each layer adds: (explicit and implicit, layers, images, K)."""
+    found = {part.name: (part.explicit, part.implicit) for part in parts.parts}
+    nothing = np.zeros([2, *parts.logits.shape])
+    return np.stack([found.get(layer.name, nothing) for layer in layers], axis=1)

@@ -1,0 +1,148 @@
+"""Explains images, and writes a page that shows them with each layer's own map and share."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+import keras
+import numpy as np
+
+from keras_fullgrad import batches, decomposition, inspection, pictures
+from keras_fullgrad.reporting import page
+from keras_fullgrad.reporting.explanations import OPTIONS, all_logits, drawn_terms, explanations
+
+_POSITIONS = 2**16  # One image of 224x224: taking ResNet50's logit apart holds 1 GB for each.
+
+
+def report(
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    *,
+    out: str | os.PathLike[str],
+    images: Sequence[Any] | np.ndarray | None = None,
+    names: Sequence[str | os.PathLike[str]] | None = None,
+    labels: Sequence[str] | None = None,
+    batch_size: int | None = None,
+    title: str | None = None,
+    **params: Any,
+) -> Path:
+    """Writes a page that shows images, their maps, and what each layer adds to the maps and to the logits.
+
+    The page is one HTML file that opens from disk and fetches nothing.
+    The same arguments give the same bytes.
+
+    Args:
+        model: Any Keras model with one input of images.
+        x: What the model takes, (images, height, width, channels).
+        y: Classes: (images, K), (images,), or one for all. None: each image's top class, or ``top`` of them.
+        out: The file to write, whole or not at all.
+        images: What to show for each image: of any size, (height, width), (height, width, 1) or (height,
+            width, 3), integers from 0 to 255 or floats from 0 to 1. None: ``x``, stretched from its least to
+            its greatest value where these are beyond that.
+        names: A name for each image. None: their numbers.
+        labels: A name for each class of the model. None: their numbers.
+        batch_size: Images computed at a time. None: chosen by their size.
+        title: The page's title. None: one with the model's name.
+        **params: Options of :func:`keras_fullgrad.methods.gradient.full_gradients`: ``backend``,
+            ``fold_batch_norms``, ``implicit_biases``, ``preset``, ``psi``, ``simple`` and ``top``.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: If the file cannot be written, images, classes, names or labels are not as many as they
+            should be, or logits or maps are not finite; the message says what was expected.
+        TypeError: If the model or the classes are of a wrong type, or an option is unknown.
+
+    Example:
+        >>> import tempfile
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, activation="relu"),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report(model, np.ones([1, 8, 8, 3]), out=f"{folder}/report.html").name
+        'report.html'
+    """
+    unknown = sorted(params.keys() - set(OPTIONS))
+    if unknown:
+        raise TypeError(f"expected options among {', '.join(OPTIONS)}, got {', '.join(unknown)}")
+    inputs = np.asarray(x)
+    if inputs.ndim != 4:
+        raise ValueError(
+            "expected x as an array, (images, height, width, channels), "
+            f"got {type(x).__name__} of shape {inputs.shape}"
+        )
+    count, height, width, _ = inputs.shape
+    size = max(1, min(batches.LARGEST, _POSITIONS // (height * width))) if batch_size is None else batch_size
+    batches.for_model(model, inputs, y, size)
+    next(batches.for_model(model, inputs, y, count).batches)  # All in one, to be checked.
+    classes = batches.classes(y, count)
+    top, known = params.get("top", 1), inspection.count_classes(model)
+    if known is not None and not 1 <= top <= known:
+        raise ValueError(f"expected top from 1 to the {known} classes of the model, got {top}")
+    _check_count("labels", labels, known)
+    _check_count("names", names, count)
+    _check_count("images", images, count)
+    pixels = [pictures.displayable(image) for image in (_stretched(inputs) if images is None else images)]
+    named = [f"image {index}" for index in range(count)] if names is None else [str(name) for name in names]
+
+    with _whole(Path(out)) as file:
+        drawn = drawn_terms(model, inputs, top if classes is None else classes.shape[1], params)
+        logits = all_logits(model, inputs, size)
+        _check_count("labels", labels, logits.shape[1])
+        if classes is None:
+            classes = decomposition.top_classes(logits, top).numpy()
+        layers, explained = explanations(model, inputs, classes, drawn, size, params)
+        cards = [page.Card(*each) for each in zip(named, pixels, logits, explained, strict=True)]
+        title = title or f"FullGrad maps of {model.name}"
+        file.write(page.render(title, _facts(model, count, params), layers, cards, labels))
+    return Path(out)
+
+
+def _check_count(what: str, given: Sequence[Any] | np.ndarray | None, count: int | None) -> None:
+    if given is not None and count is not None and len(given) != count:
+        raise ValueError(f"expected {count} {what}, got {len(given)}")
+
+
+def _stretched(x: np.ndarray) -> np.ndarray:
+    """Inputs of a model as images: between their least and their greatest value, unless they are images."""
+    if x.shape[-1] not in (1, 3):
+        raise ValueError(f"expected images to show, since x of shape {x.shape} cannot be shown, got none")
+    least, greatest = x.min(), x.max()
+    if least >= 0 and greatest <= (255 if x.dtype.kind in "iub" else 1):
+        return x
+    x = x.astype(np.float64) - least
+    return x / (x.max() or 1)
+
+
+def _facts(model: keras.Model, images: int, params: Mapping[str, Any]) -> list[str]:
+    plain = {
+        name: value for name, value in params.items() if isinstance(value, (str, int)) and value is not False
+    }
+    options = [f"{name}={value}" for name, value in plain.items() if name != "backend"]
+    return [model.name, f"{images} images", *options, f"keras-fullgrad {version('keras-fullgrad')}"]
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[IO[str]]:
+    """A file that takes its place once it is written, and leaves nothing where it is not."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        file = unfinished.open("w", encoding="utf-8", errors="replace", newline="\n")
+    except OSError as error:
+        raise ValueError(
+            f"expected out to be a file that can be written, got {path}: {error.strerror}"
+        ) from error
+    try:
+        with file:
+            yield file
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
