@@ -85,6 +85,7 @@ setup(
             "pytest>=8",
             "quantus>=0.6",
             "scikit-learn",
+            "selenium",
             "tensorboard",
             ZARR,
         ],

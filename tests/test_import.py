@@ -29,7 +29,7 @@ def test_another_backend_of_keras_is_refused():
 def test_heavy_things_are_not_imported():
     """Keras imports some of them by itself; this package adds none."""
     code = (
-        "import sys, keras, tensorflow; heavy = {'matplotlib', 'rich', 'typer', 'PIL', 'scipy'}; "
+        "import sys, keras, tensorflow; heavy = {'matplotlib', 'rich', 'typer', 'PIL', 'scipy', 'jinja2'}; "
         "before = heavy & sys.modules.keys(); import keras_fullgrad; "
         "print(heavy & sys.modules.keys() - before)"
     )

@@ -7,6 +7,7 @@ from keras_fullgrad_cli.commands.completeness import completeness
 from keras_fullgrad_cli.commands.demo import demo
 from keras_fullgrad_cli.commands.explain import explain
 from keras_fullgrad_cli.commands.info import info
+from keras_fullgrad_cli.commands.report import report
 from keras_fullgrad_cli.options import taking_request
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -17,5 +18,5 @@ def main() -> None:
     """FullGrad saliency maps for Keras models."""
 
 
-for command in (demo, info, completeness, taking_request(explain), benchmark):
+for command in (demo, info, completeness, taking_request(explain), taking_request(report), benchmark):
     app.command()(command)

@@ -125,13 +125,15 @@ def explanations(
         (['input'], 1)
     """
     parts = decomposing.decompose(model, x, classes, batch_size=batch_size)
+    implicit = bool(options.get("implicit_biases"))
     if not options.get("simple"):
-        # What adds nothing draws nothing; but Simple FullGrad has nothing to do with biases.
-        drawn = [part.name for part in parts.parts if part.name in drawn]
+        # What adds nothing draws nothing; Simple FullGrad alone has nothing to do with biases.
+        adding = {part.name for part in parts.parts if implicit or part.explicit.any()}
+        drawn = [name for name in drawn if name in adding]
     layers = _layers(model, parts, drawn)
     terms = _terms(parts, layers)
     has_map = np.array([layer.cell is not None for layer in layers])
-    in_map = np.stack([has_map, has_map & options.get("implicit_biases", False)])
+    in_map = np.stack([has_map, has_map & implicit])
     left_out = np.sum(np.abs(terms), (0, 1), where=~in_map[..., np.newaxis, np.newaxis])
     left_out /= np.maximum(np.abs(terms).sum((0, 1)), np.finfo(np.float64).tiny)
 

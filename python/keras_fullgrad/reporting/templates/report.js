@@ -144,8 +144,9 @@ class Card {
     const adds = number(totals[at], scale, 4, "exceptZero");
     const share = percent(totals[at], magnitude(totals));
     this.write({
-      name,
-      kind: `${kind}, ${at + 1} of ${totals.length}`,
+      name: summed ? `up to ${name}` : name,
+      kind,
+      place: `${at + 1} of ${totals.length}`,
       adds,
       share,
       implicit: number(implicit[at], scale, 4, "exceptZero"),

@@ -1,0 +1,56 @@
+"""`keras-fullgrad report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_fullgrad_cli.console import check_writable, failing_on, notes, say
+from keras_fullgrad_cli.options import Request
+from keras_fullgrad_cli.startup import start
+
+SOME_SKIPPED = 3
+
+
+def report(
+    request: Request,
+    out: Annotated[Path, typer.Option(help="The page to write, HTML.")] = Path("fullgrad-report.html"),
+    title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at an image that cannot be read.")] = False,
+) -> None:
+    """Writes a page that shows each image's map, and what each layer adds to it and to the logit.
+
+    The page opens from disk and needs nothing else. Ends with status 0, with 3 where images were skipped, and
+    with 1 where nothing was written.
+    """
+    check_writable(out)
+    start()
+    import tensorflow as tf
+
+    import keras_fullgrad as ke
+    from keras_fullgrad_cli.job import Job
+
+    with notes(), failing_on(ValueError, TypeError, OSError, tf.errors.OpError):
+        job = Job.prepared(request)
+        batch = job.read(job.sources)
+        for source, reason in batch.unreadable:
+            if strict:
+                raise ValueError(f"{source.path}: {reason}")
+            say(f"skipped {source.path}: {reason}")
+        if not batch.sources:
+            raise ValueError(f"expected an image that can be read, got none of {len(job.sources)}")
+        ke.report(
+            job.net.model,
+            job.net.prepare(batch.pixels),
+            batch.classes,
+            out=out,
+            images=batch.pixels,
+            names=[str(source.path) for source in batch.sources],
+            labels=job.labels or None,
+            batch_size=request.batch_size,
+            title=title,
+            **job.params,
+        )
+    print(f"{out}: {len(batch.sources)} images, {out.stat().st_size / 1e6:.1f} MB")
+    if batch.unreadable:
+        raise typer.Exit(SOME_SKIPPED)
