@@ -1,6 +1,6 @@
 """What a page tells of each image and class: the map, and each layer's own map and part of the logit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -48,6 +48,8 @@ class Explanation(NamedTuple):
     map: str
     sheet: encoding.Sheet
 
+
+_ROUNDING = 1e-6  # Of all terms' magnitudes.
 
 OPTIONS = ("backend", "fold_batch_norms", "implicit_biases", "preset", "psi", "simple", "top")
 """The options of :func:`keras_fullgrad.methods.gradient.full_gradients` that a page can be made with."""
@@ -124,11 +126,12 @@ def explanations(
         >>> [layer.name for layer in layers], explained[0][1].target
         (['input'], 1)
     """
-    parts = decomposing.decompose(model, x, classes, batch_size=batch_size)
+    found = decomposing.decompose(model, x, classes, batch_size=batch_size)
+    parts = [*found.inputs, *filter(_beyond_rounding(found), found.layers)]
     implicit = bool(options.get("implicit_biases"))
     if not options.get("simple"):
         # What adds nothing draws nothing; Simple FullGrad alone has nothing to do with biases.
-        adding = {part.name for part in parts.parts if implicit or part.explicit.any()}
+        adding = {part.name for part in parts if implicit or part.explicit.any()} | {"input"}
         drawn = [name for name in drawn if name in adding]
     layers = _layers(model, parts, drawn)
     terms = _terms(parts, layers)
@@ -148,8 +151,8 @@ def explanations(
                 [
                     Explanation(
                         int(target),
-                        float(parts.logits[image, k]),
-                        float(parts.sum[image, k]),
+                        float(found.logits[image, k]),
+                        float(found.sum[image, k]),
                         float(left_out[image, k]),
                         terms[0, :, image, k].tolist(),
                         terms[1, :, image, k].tolist(),
@@ -173,10 +176,20 @@ def _maps(
     )
 
 
-def _layers(model: keras.Model, parts: decomposing.Decomposition, drawn: Sequence[str]) -> list[Layer]:
+def _beyond_rounding(found: decomposing.Decomposition) -> Callable[[decomposing.Part], bool]:
+    """Tells layers that add something from linear ones, whose implicit biases are rounding errors."""
+    size = np.sum([np.abs(part.explicit) + np.abs(part.implicit) for part in found.parts], axis=0)
+
+    def adds(part: decomposing.Part) -> bool:
+        return bool(part.explicit.any() or (np.abs(part.implicit) > _ROUNDING * size).any())
+
+    return adds
+
+
+def _layers(model: keras.Model, parts: Sequence[decomposing.Part], drawn: Sequence[str]) -> list[Layer]:
     """All that adds to the logits or to the maps, in the order in which it is applied."""
-    order = [part.name for part in parts.parts]
-    kinds = {part.name: part.kind for part in parts.parts}
+    kinds = {part.name: part.kind for part in parts}
+    order = list(kinds)
     names = inspection.layer_names(model)
     inner = model.model if isinstance(model, inspection.ExposedModel) else model
     before = 0
@@ -190,8 +203,8 @@ def _layers(model: keras.Model, parts: decomposing.Decomposition, drawn: Sequenc
     return [Layer(name, kinds[name], cells.get(name)) for name in order]
 
 
-def _terms(parts: decomposing.Decomposition, layers: Sequence[Layer]) -> np.ndarray:
+def _terms(parts: Sequence[decomposing.Part], layers: Sequence[Layer]) -> np.ndarray:
     """What each layer adds: (explicit and implicit, layers, images, K)."""
-    found = {part.name: (part.explicit, part.implicit) for part in parts.parts}
-    nothing = np.zeros([2, *parts.logits.shape])
+    found = {part.name: (part.explicit, part.implicit) for part in parts}
+    nothing = np.zeros([2, *parts[0].explicit.shape])
     return np.stack([found.get(layer.name, nothing) for layer in layers], axis=1)

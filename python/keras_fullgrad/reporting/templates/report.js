@@ -1,12 +1,10 @@
 "use strict";
 
 const { layers: LAYERS, colours } = JSON.parse(document.getElementById("page").textContent);
+/** 256 colours, red, green and blue of each. */
 const COLOURS = Uint8Array.from(atob(colours), (character) => character.charCodeAt(0));
-const LAST_COLOUR = COLOURS.length / 3 - 1;
 const together = document.getElementById("together");
 const cards = [];
-
-const colour = (unit) => COLOURS.subarray(3 * Math.round(LAST_COLOUR * unit)).subarray(0, 3);
 
 /** The levels of a grey picture, 0 to 255. */
 async function greys(uri) {
@@ -30,11 +28,14 @@ function paint(canvas, values, width, height, { clear }) {
     greatest = Math.max(greatest, value);
   }
   const pixels = new ImageData(width, height);
-  values.forEach((value, index) => {
-    const unit = (value - least) / (greatest - least || 1);
-    pixels.data.set(colour(unit), 4 * index);
+  for (let index = 0; index < values.length; index++) {
+    const unit = (values[index] - least) / (greatest - least || 1);
+    const colour = Math.round(255 * unit);
+    for (let channel = 0; channel < 3; channel++) {
+      pixels.data[4 * index + channel] = COLOURS[3 * colour + channel];
+    }
     pixels.data[4 * index + 3] = clear ? 255 * Math.sqrt(unit) : 255;
-  });
+  }
   [canvas.width, canvas.height] = [width, height];
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
@@ -173,7 +174,7 @@ class Card {
 
 async function start() {
   const style = document.documentElement.style;
-  const stops = Array.from({ length: 9 }, (_, index) => `rgb(${colour(index / 8)})`);
+  const stops = Array.from({ length: 16 }, (_, index) => `rgb(${COLOURS.slice(51 * index, 51 * index + 3)})`);
   style.setProperty("--colours", `linear-gradient(to right, ${stops})`);
   style.setProperty("--layers", LAYERS.length);
   for (const article of document.querySelectorAll("article")) cards.push(new Card(article));
