@@ -76,7 +76,7 @@ def drawn_terms(model: keras.Model, x: np.ndarray, classes: int, options: Mappin
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
         >>> drawn_terms(model, np.ones([1, 8, 8, 3]), 1, {})
-        ['conv', 'input']
+        ['input', 'conv']
     """
     _, _, terms = next(_maps(model, x[:1], np.zeros([1, classes], np.int64), 1, options))
     return list(terms)
@@ -122,7 +122,7 @@ def explanations(
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
         >>> x, classes = np.ones([1, 8, 8, 3]), np.array([[0, 1]])
-        >>> layers, explained = explanations(model, x, classes, ["conv", "input"], 1, {})
+        >>> layers, explained = explanations(model, x, classes, ["input", "conv"], 1, {})
         >>> [layer.name for layer in layers], explained[0][1].target
         (['input'], 1)
     """
@@ -188,17 +188,16 @@ def _beyond_rounding(found: decomposing.Decomposition) -> Callable[[decomposing.
 
 def _layers(model: keras.Model, parts: Sequence[decomposing.Part], drawn: Sequence[str]) -> list[Layer]:
     """All that adds to the logits or to the maps, in the order in which it is applied."""
-    kinds = {part.name: part.kind for part in parts}
-    order = list(kinds)
     names = inspection.layer_names(model)
     inner = model.model if isinstance(model, inspection.ExposedModel) else model
-    before = 0
-    for layer in inspection.flatten_layers(inner):
-        name = names[id(layer)]
-        if name in drawn and name not in kinds:
-            order.insert(before + 1, name)
-            kinds[name] = type(layer).__name__
-        before = order.index(name) if name in order else before
+    kinds = {names[id(layer)]: type(layer).__name__ for layer in inspection.flatten_layers(inner)}
+    kinds |= {part.name: part.kind for part in parts}
+    order = [part.name for part in parts]
+    place = 0
+    for name in drawn:
+        if name not in order:
+            order.insert(place, name)
+        place = order.index(name) + 1
     cells = {name: cell for cell, name in enumerate(drawn)}
     return [Layer(name, kinds[name], cells.get(name)) for name in order]
 
