@@ -135,11 +135,7 @@ def explanations(
         drawn = [name for name in drawn if name in adding]
     layers = _layers(model, parts, drawn)
     terms = _terms(parts, layers)
-    has_map = np.array([layer.cell is not None for layer in layers])
-    in_map = np.stack([has_map, has_map & implicit])
-    left_out = np.sum(np.abs(terms), (0, 1), where=~in_map[..., np.newaxis, np.newaxis])
-    left_out /= np.maximum(np.abs(terms).sum((0, 1)), np.finfo(np.float64).tiny)
-
+    left_out = _left_out(terms, layers, implicit)
     explained: list[list[Explanation]] = []
     for _, maps, maps_of_terms in _maps(model, x, classes, batch_size, options):
         if not np.isfinite(maps).all():
@@ -207,3 +203,11 @@ def _terms(parts: Sequence[decomposing.Part], layers: Sequence[Layer]) -> np.nda
     found = {part.name: (part.explicit, part.implicit) for part in parts}
     nothing = np.zeros([2, *parts[0].explicit.shape])
     return np.stack([found.get(layer.name, nothing) for layer in layers], axis=1)
+
+
+def _left_out(terms: np.ndarray, layers: Sequence[Layer], implicit_biases: bool) -> np.ndarray:
+    """The share of the terms' magnitudes that maps do not draw, (images, K)."""
+    has_map = np.array([layer.cell is not None for layer in layers])
+    in_map = np.stack([has_map, has_map & implicit_biases])
+    missing = np.sum(np.abs(terms), (0, 1), where=~in_map[..., np.newaxis, np.newaxis])
+    return missing / np.maximum(np.abs(terms).sum((0, 1)), np.finfo(np.float64).tiny)

@@ -120,11 +120,12 @@ def _stretched(x: np.ndarray) -> np.ndarray:
 
 
 def _facts(model: keras.Model, images: int, params: Mapping[str, Any]) -> list[str]:
-    plain = {
-        name: value for name, value in params.items() if isinstance(value, (str, int)) and value is not False
+    chosen = {
+        name: value for name, value in params.items() if value not in (None, False) and name != "backend"
     }
-    options = [f"{name}={value}" for name, value in plain.items() if name != "backend"]
-    return [model.name, f"{images} images", *options, f"keras-fullgrad {version('keras-fullgrad')}"]
+    options = [f"{name}={getattr(value, '__name__', value)}" for name, value in chosen.items()]
+    plural = "" if images == 1 else "s"
+    return [model.name, f"{images} image{plural}", *options, f"keras-fullgrad {version('keras-fullgrad')}"]
 
 
 @contextlib.contextmanager
