@@ -342,7 +342,7 @@ def test_the_command_writes_what_can_be_read(files):
     result = run(files, "--labels", str(files / "labels.txt"), "--top", "2", "--title", "Two & one")
     assert result.exit_code == 3, result.output
     assert "three.png: expected an image" in result.output
-    assert "2 images" in result.output
+    assert "2 of 3 images" in result.output
     found = Page(files / "report.html")
     assert {"Two & one", str(files / "images" / "<b>two.png")} <= set(found.texts)
     assert [len(card) for card in found.cards] == [2, 2]

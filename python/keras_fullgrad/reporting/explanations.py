@@ -116,7 +116,7 @@ def explanations(
         The layers, and the explanations of each image's classes.
 
     Raises:
-        ValueError: If a map is not finite.
+        ValueError: If a term or a map is not finite.
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
@@ -135,6 +135,8 @@ def explanations(
         drawn = [name for name in drawn if name in adding]
     layers = _layers(model, parts, drawn)
     terms = _terms(parts, layers)
+    if not np.isfinite(terms).all():
+        raise ValueError("expected finite terms of the logits, got NaN or infinity")
     left_out = _left_out(terms, layers, implicit)
     explained: list[list[Explanation]] = []
     for _, maps, maps_of_terms in _maps(model, x, classes, batch_size, options):

@@ -33,8 +33,8 @@ def report(
 ) -> Path:
     """Writes a page that shows images, their maps, and what each layer adds to the maps and to the logits.
 
-    The page is one HTML file that opens from disk and fetches nothing.
-    The same arguments give the same bytes.
+    The page is one HTML file that opens from disk and fetches nothing. The same arguments give the same
+    bytes.
 
     Args:
         model: Any Keras model with one input of images.
@@ -120,10 +120,8 @@ def _stretched(x: np.ndarray) -> np.ndarray:
 
 
 def _facts(model: keras.Model, images: int, params: Mapping[str, Any]) -> list[str]:
-    chosen = {
-        name: value for name, value in params.items() if value not in (None, False) and name != "backend"
-    }
-    options = [f"{name}={getattr(value, '__name__', value)}" for name, value in chosen.items()]
+    shown = {name: params.get(name) for name in ("preset", "psi", "simple", "implicit_biases")}
+    options = [f"{name}={getattr(value, '__name__', value)}" for name, value in shown.items() if value]
     plural = "" if images == 1 else "s"
     return [model.name, f"{images} image{plural}", *options, f"keras-fullgrad {version('keras-fullgrad')}"]
 

@@ -51,6 +51,6 @@ def report(
             title=title,
             **job.params,
         )
-    print(f"{out}: {len(batch.sources)} images, {out.stat().st_size / 1e6:.1f} MB")
+    print(f"{out}: {len(batch.sources)} of {len(job.sources)} images, {out.stat().st_size / 1e6:.1f} MB")
     if batch.unreadable:
         raise typer.Exit(SOME_SKIPPED)

@@ -20,7 +20,7 @@ async function greys(uri) {
   return { levels, width: canvas.width, height: canvas.height };
 }
 
-/** Colours values from their least to their greatest; clear where they are low, as keras_fullgrad.overlay, if so wanted. */
+/** Colours values from their least to their greatest; `clear`: low ones less, as keras_fullgrad.overlay does. */
 function paint(canvas, values, width, height, { clear }) {
   let [least, greatest] = [Infinity, -Infinity];
   for (const value of values) {
