@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -26,6 +26,20 @@ class Place(NamedTuple):
 
     name: str
     row: int
+
+
+class Entry(NamedTuple):
+    """An image of a run.
+
+    Attributes:
+        source: What is explained.
+        place: Where the results go.
+        done: Whether they are there.
+    """
+
+    source: Source
+    place: Place
+    done: bool
 
 
 class Folder:
@@ -91,7 +105,7 @@ class Folder:
         self._index.truncate(sum(map(len, whole)))
         return {_source(record): record for record in map(json.loads, whole)}
 
-    def places(self, sources: Sequence[Source]) -> dict[Source, Place]:
+    def entries(self, sources: Sequence[Source]) -> list[Entry]:
         """Gives each image a name and a row of its own, those it had where it is done."""
         places = {source: Place(record["name"], record["row"]) for source, record in self._done.items()}
         # Some file systems do not tell capital letters from small ones.
@@ -99,14 +113,10 @@ class Folder:
         rows = iter(sorted(set(range(len(places) + len(sources))) - {place.row for place in places.values()}))
         for source in sources:
             if source not in places:
-                name = _free(source.path.stem, names)
+                name = _free(PurePath(source.path).stem, names)
                 names.add(name.lower())
                 places[source] = Place(name, next(rows))
-        return places
-
-    def is_done(self, source: Source) -> bool:
-        """Whether an image needs nothing more."""
-        return source in self._done
+        return [Entry(source, places[source], source in self._done) for source in sources]
 
     def records(self) -> Iterator[dict[str, Any]]:
         """What was recorded of the images that are done, in the order of their rows."""
@@ -114,13 +124,7 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a file whole, or not at all."""
-        unfinished = self.path / f"{name}{_UNFINISHED}"
-        try:
-            unfinished.write_bytes(data)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        os.replace(unfinished, self.path / name)
+        write_whole(self.path / name, data)
 
     def record(self, records: Sequence[dict[str, Any]]) -> None:
         """Enters images into the index, once all their files are written."""
@@ -143,7 +147,18 @@ class Folder:
 
 
 def _source(record: dict[str, Any]) -> Source:
-    return Source(Path(record["path"]), record["wanted"])
+    return Source(record["path"], record["wanted"])
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file whole, or not at all."""
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    try:
+        unfinished.write_bytes(data)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    os.replace(unfinished, path)
 
 
 def _lines(records: Sequence[dict[str, Any]]) -> bytes:

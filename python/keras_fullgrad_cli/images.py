@@ -2,13 +2,17 @@
 
 import csv
 import glob
+import io
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePath
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from keras_fullgrad_cli import remote
+from keras_fullgrad_cli.remote import is_url
 
 # Pillow knows more: EPS, for one, would start Ghostscript.
 _FORMATS = {
@@ -22,6 +26,10 @@ _FORMATS = {
     "WEBP": (".webp",),
 }
 _SUFFIXES = {suffix for suffixes in _FORMATS.values() for suffix in suffixes}
+
+_File = TypeVar("_File", str, Path)
+
+PARQUET = ".parquet"
 
 SETTINGS = "keras-fullgrad.json"
 """Marks a folder that a run wrote, and holds the run's settings."""
@@ -37,11 +45,11 @@ class Source(NamedTuple):
     """An image to explain.
 
     Attributes:
-        path: The file.
+        path: The file, its URL, or its name in a Parquet file.
         wanted: The class to explain, an index or a name, where a table says so.
     """
 
-    path: Path
+    path: str
     wanted: str | None = None
 
 
@@ -49,9 +57,9 @@ def find(arguments: Sequence[str]) -> list[Source]:
     """Finds the images that a command's arguments name.
 
     Args:
-        arguments: Files, folders, which are searched whole but for what runs wrote there, patterns such as
-            ``photos/*.jpg``, and CSV files with the columns ``path``, relative to the CSV, and, if wanted,
-            ``class``.
+        arguments: Files, folders, which are searched whole but for what runs wrote there, URLs of either,
+            patterns such as ``photos/*.jpg``, and CSV files with the columns ``path``, relative to the CSV,
+            and, if wanted, ``class``. In folders without images, Parquet files are found instead.
 
     Returns:
         The images, in order, each once for each class; also those of files that do not exist, which reading
@@ -64,9 +72,12 @@ def find(arguments: Sequence[str]) -> list[Source]:
 
 
 def _found(argument: str) -> Iterator[Source]:
+    if is_url(argument):
+        yield from map(Source, _at_url(argument))
+        return
     path = Path(argument)
     if path.is_dir():
-        files = list(_in_folder(path))
+        files = _wanted(list(_in_folder(path)))
         kind = "folder"
     elif path.suffix.lower() == ".csv" and path.is_file():
         yield from _rows(path)
@@ -75,19 +86,36 @@ def _found(argument: str) -> Iterator[Source]:
         files = [Path(name) for name in glob.glob(argument, recursive=True) if Path(name).is_file()]
         kind = "pattern"
     else:
-        yield Source(path)
+        yield Source(str(path))
         return
     if not files:
         raise ValueError(f"expected images in the {kind} {argument}, got none")
-    yield from map(Source, sorted(files))
+    yield from (Source(str(file)) for file in sorted(files))
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         # What a run drew is no image to explain.
         folders[:] = [name for name in folders if not (Path(parent) / name / SETTINGS).exists()]
-        files = (Path(parent) / name for name in names)
-        yield from (file for file in files if file.suffix.lower() in _SUFFIXES and file.is_file())
+        yield from (file for name in names if (file := Path(parent) / name).is_file())
+
+
+def _at_url(url: str) -> list[str]:
+    files = remote.files(url)
+    if files is None:
+        return [url]
+    runs = tuple(file.removesuffix(SETTINGS) for file in files if file.endswith(f"/{SETTINGS}"))
+    found = _wanted([file for file in files if not file.startswith(runs)])
+    if not found:
+        raise ValueError(f"expected images in the folder {url}, got none")
+    return found
+
+
+def _wanted(files: list[_File]) -> list[_File]:
+    """The images in a folder; where there are none, the Parquet files."""
+    suffixes = [PurePath(file).suffix.lower() for file in files]
+    kinds = _SUFFIXES if _SUFFIXES.intersection(suffixes) else {PARQUET}
+    return [file for file, suffix in zip(files, suffixes, strict=True) if suffix in kinds]
 
 
 def _rows(path: Path) -> list[Source]:
@@ -97,7 +125,7 @@ def _rows(path: Path) -> list[Source]:
             columns = table.fieldnames or []
             if "path" not in columns:
                 raise ValueError(f"expected a column 'path' in {path}, got {', '.join(columns) or 'none'}")
-            rows = [Source(path.parent / row["path"], row.get("class") or None) for row in table]
+            rows = [Source(_beside(path, row["path"]), row.get("class") or None) for row in table]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"expected a CSV file in UTF-8, got {path}: {error}") from error
     if not rows:
@@ -107,11 +135,15 @@ def _rows(path: Path) -> list[Source]:
     return rows
 
 
-def read(path: Path, size: tuple[int, int], channels: int, crop: bool, most_pixels: int) -> np.ndarray:
+def _beside(table: Path, path: str) -> str:
+    return path if is_url(path) else str(table.parent / path)
+
+
+def read(file: str | bytes, size: tuple[int, int], channels: int, crop: bool, most_pixels: int) -> np.ndarray:
     """Reads an image, turned as its camera was held.
 
     Args:
-        path: The file; of an animation the first frame is read.
+        file: The file, its URL, or what it holds; of an animation the first frame is read.
         size: The height and the width to resize it to.
         channels: 1 or 3.
         crop: Whether to cut out the middle in the proportions of ``size``, instead of squeezing.
@@ -124,10 +156,14 @@ def read(path: Path, size: tuple[int, int], channels: int, crop: bool, most_pixe
         ValueError: If it is no image that can be read; the message says why.
     """
     try:
-        with Image.open(path, formats=list(_FORMATS)) as file:
-            if file.width * file.height > most_pixels:
-                raise ValueError(f"expected at most {most_pixels} pixels, got {file.width}x{file.height}")
-            image = _eight_bits(ImageOps.exif_transpose(file)).convert("RGB" if channels == 3 else "L")
+        if isinstance(file, str) and is_url(file):
+            with remote.opened(file) as remote_file:
+                file = remote_file.read()
+        source = io.BytesIO(file) if isinstance(file, bytes) else file
+        with Image.open(source, formats=list(_FORMATS)) as opened:
+            if opened.width * opened.height > most_pixels:
+                raise ValueError(f"expected at most {most_pixels} pixels, got {opened.width}x{opened.height}")
+            image = _eight_bits(ImageOps.exif_transpose(opened)).convert("RGB" if channels == 3 else "L")
     except FileNotFoundError:
         raise ValueError("expected a file, there is none") from None
     except IsADirectoryError:

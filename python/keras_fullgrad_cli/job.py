@@ -2,32 +2,33 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_fullgrad import batches, decomposition, filters, inspection
-from keras_fullgrad_cli import images, labels, nets
+from keras_fullgrad_cli import images, labels, nets, tables
+from keras_fullgrad_cli.folder import Entry
 from keras_fullgrad_cli.images import Source
 from keras_fullgrad_cli.options import Request
+from keras_fullgrad_cli.results import Result
 
 
-class Batch(NamedTuple):
-    """Images that are computed together.
+class Read(NamedTuple):
+    """An image that was read.
 
     Attributes:
-        sources: Those that could be read.
-        pixels: What they show, (images, height, width, channels), uint8.
-        classes: The classes to explain, (images, K). None: each image's top classes.
-        unreadable: The other images, and why.
+        entry: The image.
+        pixels: What it shows, (height, width, channels), uint8.
+        classes: The classes to explain. None: its top classes.
     """
 
-    sources: list[Source]
+    entry: Entry
     pixels: np.ndarray
-    classes: np.ndarray | None
-    unreadable: list[tuple[Source, str]]
+    classes: list[int] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,30 +39,36 @@ class Job:
         request: What was asked for.
         net: The net.
         sources: The images.
+        tables: The Parquet files that hold them, or nothing.
         labels: The names of the classes, or nothing.
         classes: The classes to explain of every image, or nothing.
         batch_size: The images in a batch.
+        strict: Whether an image that cannot be read is an error.
     """
 
     request: Request
     net: nets.Net
     sources: list[Source]
+    tables: list[str]
     labels: list[str]
     classes: list[int]
     batch_size: int
+    strict: bool
 
     @classmethod
-    def prepared(cls, request: Request) -> "Job":
+    def prepared(cls, request: Request, strict: bool) -> "Job":
         """Loads what a request names, and checks what can be checked before an image is read.
 
         Raises:
             ValueError: If something is missing or does not fit.
         """
-        sources = images.find(request.images)
+        sources, files = _found(request.images)
         names = labels.read(request.labels) if request.labels else []
         wanted = request.classes or []
         if wanted and any(source.wanted is not None for source in sources):
             raise ValueError("expected classes from --class or from a table, got both")
+        if len({source.wanted is None for source in sources}) > 1:
+            raise ValueError("expected classes from tables for all images or for none, got some without")
         model = nets.load_model(request.model, request.weights, request.unsafe, request.size)
         net = nets.for_images(model, request.model, request.size, request.preprocessing)
         known = inspection.count_classes(model)
@@ -69,7 +76,13 @@ class Job:
             raise ValueError(f"expected --top from 1 to the {known} classes of the model, got {request.top}")
         classes = [labels.index(each, names, known) for each in wanted]
         size = request.batch_size or batches.default_size((1, *net.shape))
-        return cls(request, net, sources, names, classes, size)
+        return cls(request, net, sources, files, names, classes, size, strict)
+
+    @property
+    def map_shape(self) -> tuple[int, int, int]:
+        """The shape of an image's map, (height, width, K)."""
+        wanted = any(source.wanted is not None for source in self.sources)
+        return (*self.net.size, len(self.classes) or (1 if wanted else self.request.top))
 
     @property
     def params(self) -> dict[str, Any]:
@@ -98,35 +111,78 @@ class Job:
                 settings[name] = f"{file.name}, SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()}"
         return settings
 
-    def read(self, sources: Sequence[Source]) -> Batch:
-        """Reads images, and finds the classes that a table names for them."""
+    def contents(self) -> Iterator[list[bytes] | None]:
+        """What the images of each batch hold, where they are not files of their own."""
+        return tables.images(self.tables, self.batch_size) if self.tables else itertools.repeat(None)
+
+    def read(
+        self, entries: Sequence[Entry], contents: Sequence[str | bytes] | None = None
+    ) -> tuple[list[Read], list[tuple[Source, str]]]:
+        """Reads images, and finds the classes that a table names for them.
+
+        Args:
+            entries: The images.
+            contents: Where they lie, or what their files hold. None: where their paths say.
+
+        Returns:
+            Those that could be read, and the others, each with the reason.
+
+        Raises:
+            ValueError: If one cannot be read, where the job is strict.
+        """
         request, net = self.request, self.net
         known = inspection.count_classes(net.model)
-        read, pixels, classes, unreadable = [], [], [], []
-        for source in sources:
+        read, unreadable = [], []
+        for entry, content in zip(entries, contents or [e.source.path for e in entries], strict=True):
+            source, classes = entry.source, self.classes or None
             try:
                 if source.wanted is not None:
-                    classes_of_image = [labels.index(source.wanted, self.labels, known)]
-                else:
-                    classes_of_image = self.classes
-                image = images.read(source.path, net.size, net.channels, request.crop, request.max_pixels)
+                    classes = [labels.index(source.wanted, self.labels, known)]
+                pixels = images.read(content, net.size, net.channels, request.crop, request.max_pixels)
             except ValueError as error:
+                if self.strict:
+                    raise ValueError(f"{source.path}: {error}") from error
                 unreadable.append((source, str(error)))
-                continue
-            read.append(source)
-            pixels.append(image)
-            classes.append(classes_of_image)
-        stacked = np.stack(pixels) if pixels else np.empty((0, *net.shape), np.uint8)
-        chosen = np.asarray(classes, np.int64) if classes and classes[0] else None
-        return Batch(read, stacked, chosen, unreadable)
+            else:
+                read.append(Read(entry, pixels, classes))
+        return read, unreadable
 
-    def explained(self, logits: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """The classes that were explained, (images, K), and their logits."""
+    def inputs(self, read: Sequence[Read]) -> tuple[np.ndarray, np.ndarray | None]:
+        """A batch of images as the net takes them, and the classes to explain, (images, K)."""
+        return self.net.prepare(np.stack([image.pixels for image in read])), _classes(read)
+
+    def explained(self, read: Sequence[Read], logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The classes that were explained of images, (images, K), and their logits."""
+        classes = _classes(read)
         if classes is not None:
             return classes, logits
         top = decomposition.top_classes(logits, self.request.top).numpy()
         return top, np.take_along_axis(logits, top, axis=-1)
 
+    def results(
+        self, read: Sequence[Read], classes: np.ndarray, logits: np.ndarray, maps: np.ndarray
+    ) -> list[Result]:
+        """Puts together what was found of images, but for those that were done before."""
+        of_each = zip(read, classes.tolist(), logits.tolist(), maps, strict=True)
+        return [
+            Result(image.entry, image.pixels, map, indices, [self.name(index) for index in indices], values)
+            for image, indices, values, map in of_each
+            if not image.entry.done
+        ]
+
     def name(self, index: int) -> str:
         """A class's label, or its index where it has none."""
         return self.labels[index] if index < len(self.labels) else str(index)
+
+
+def _classes(read: Sequence[Read]) -> np.ndarray | None:
+    return None if read[0].classes is None else np.array([image.classes for image in read], np.int64)
+
+
+def _found(arguments: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """The images that a command's arguments name, and the Parquet files that hold them."""
+    sources = images.find(arguments)
+    files = [source.path for source in sources if source.path.lower().endswith(images.PARQUET)]
+    if files and len(files) < len(sources):
+        raise ValueError("expected images or Parquet files that hold them, got both")
+    return (tables.sources(files), files) if files else (sources, [])

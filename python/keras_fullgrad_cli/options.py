@@ -19,7 +19,15 @@ class Format(str, enum.Enum):
     overlay = "overlay"
     map = "map"
     npy = "npy"
+    parquet = "parquet"
     zarr = "zarr"
+
+
+class EngineName(str, enum.Enum):
+    """What computes the maps of `explain`."""
+
+    local = "local"
+    ray = "ray"
 
 
 class Preprocessing(str, enum.Enum):
@@ -101,7 +109,10 @@ class Request:
     model: ModelName
     images: Annotated[
         list[str],
-        typer.Argument(help="Files, folders, patterns, or CSV files with the columns path and class."),
+        typer.Argument(
+            help="Files, folders, URLs of either, patterns, CSV files with the columns path and class, or "
+            "Parquet files with the columns image, path and class."
+        ),
     ]
     weights: Weights = "imagenet"
     unsafe: Unsafe = False

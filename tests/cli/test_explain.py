@@ -160,19 +160,19 @@ def test_a_model_of_any_size_takes_the_size_asked_for(photos, tmp_path):
 def test_stopping_keeps_what_was_finished(photos, tmp_path, monkeypatch):
     expected = tmp_path / "whole"
     explain(photos, "--out", expected, "--batch-size", "2", "--format", "npy")
-    write = Run._write
+    enter = Run._enter
 
-    def interrupted(self, *arguments):
-        write(self, *arguments)
+    def interrupted(self, outcome):
+        enter(self, outcome)
         raise KeyboardInterrupt
 
     out = tmp_path / "out"
     options = ["--out", out, "--batch-size", "2", "--format", "npy"]
-    monkeypatch.setattr(Run, "_write", interrupted)
+    monkeypatch.setattr(Run, "_enter", interrupted)
     said = explain(photos, *options, status=130)
     assert "interrupted: --resume goes on" in said.out
     assert len(records(out)) == 2
-    monkeypatch.setattr(Run, "_write", write)
+    monkeypatch.setattr(Run, "_enter", enter)
     again = explain(photos, *options, "--resume")
     assert "explained 3 of 5 images" in again.out
     assert "2 were done before" in again.out

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from keras_fullgrad_cli.console import fail, failing_on, notes
-from keras_fullgrad_cli.options import AsJson, Format, Request
+from keras_fullgrad_cli.options import AsJson, EngineName, Format, Request
 from keras_fullgrad_cli.startup import start
 
 STOPPED = 130
@@ -25,6 +25,17 @@ def explain(
     strength: Annotated[float, typer.Option(min=0, max=1, help="How much an overlay covers.")] = 0.75,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at an image that cannot be read.")] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="What computes: this process, or the machines of a Ray cluster.")
+    ] = EngineName.local,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of the Ray cluster. By default the one this machine is in, or one of its own."),
+    ] = None,
+    num_actors: Annotated[
+        int | None,
+        typer.Option(min=1, help="Ray's processes that compute. By default one for each GPU, or machine."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draws the maps of images, into a folder.
@@ -38,18 +49,25 @@ def explain(
     start()
     import tensorflow as tf
 
+    from keras_fullgrad_cli import engines
     from keras_fullgrad_cli.folder import Folder
     from keras_fullgrad_cli.job import Job
     from keras_fullgrad_cli.run import Run
+    from keras_fullgrad_cli.writing import Writer
 
-    with notes(), failing_on(ValueError, TypeError, tf.errors.OpError):
-        job = Job.prepared(request)
+    with (
+        notes(),
+        failing_on(ValueError, TypeError, tf.errors.OpError),
+        engines.chosen(engine, address, num_actors) as compute,
+    ):
+        job = Job.prepared(request, strict)
         _check_colours(cmap)
         settings = job.settings | {"formats": sorted(set(formats)), "cmap": cmap, "strength": strength}
+        writer = Writer(out.absolute(), formats, cmap, strength)
         try:
             with Folder(out, settings, resume) as folder:
-                run = Run(job, folder, formats, cmap, strength, strict)
-                run.go()
+                run = Run(job, folder, writer)
+                run.go(compute)
         except OSError as error:
             fail(f"cannot write {error.filename or out}: {error.strerror or error}; --resume goes on")
     print(json.dumps(run.summary) if as_json else run)

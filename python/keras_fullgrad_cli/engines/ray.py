@@ -1,0 +1,229 @@
+"""Computes maps on the machines of a Ray cluster, through Ray Data.
+
+A row of the data set is a batch of the local engine: whichever actor computes it, the bits are the same.
+Actors read, compute and write a few batches at once, of which one is computed; what comes back is what the
+index is to say. Where an actor dies, Ray starts another and gives it the batches again.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import os
+import pickle
+import signal
+import threading
+import warnings
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from keras_fullgrad.integrations.ray import FullGrad, use_granted_gpus
+from keras_fullgrad_cli.engines import Engine
+from keras_fullgrad_cli.folder import Entry, Place
+from keras_fullgrad_cli.images import Source
+from keras_fullgrad_cli.job import Job
+from keras_fullgrad_cli.options import Request
+from keras_fullgrad_cli.remote import is_url
+from keras_fullgrad_cli.results import Outcome
+from keras_fullgrad_cli.writing import Writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ray.data import Dataset
+
+_EXPECTED = (ValueError, TypeError, OSError, tf.errors.OpError)
+_MOST_THREADS = 8
+
+
+@contextlib.contextmanager
+def connected(address: str | None, actors: int | None) -> Iterator[Engine]:
+    """Connects to a cluster.
+
+    Args:
+        address: Of the cluster. None: the one that this machine is in, or else one of this machine alone.
+        actors: How many processes are to compute. None: one for each GPU, or, without any, each machine.
+
+    Yields:
+        The engine.
+
+    Raises:
+        ValueError: If Ray is not installed, or there is no such cluster.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray.data
+    except ImportError:
+        raise ValueError("expected Ray for --engine ray: pip install 'keras-fullgrad[ray]'") from None
+    # Those of this machine are for actors; here nothing is computed.
+    tf.config.set_visible_devices([], "GPU")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError) as error:
+        raise ValueError(f"expected a Ray cluster at {address}: {error}") from error
+    signal.signal(signal.SIGTERM, on_sigterm)  # Ray put its own in place.
+    try:
+        yield functools.partial(_explain, actors)
+    finally:
+        ray.shutdown()
+
+
+def _explain(
+    actors: int | None, job: Job, batches: Iterable[list[Entry]], writer: Writer
+) -> Generator[Outcome, None, None]:
+    import ray
+
+    cluster = ray.cluster_resources()
+    cpus, gpus = int(cluster.get("CPU", 0)), int(cluster.get("GPU", 0))
+    actors = actors or gpus or sum(node["Alive"] for node in ray.nodes())
+    if job.tables and not gpus and actors >= cpus:
+        raise ValueError(
+            f"expected --num-actors below the {cpus} CPUs of the cluster, one of which reads Parquet files, "
+            f"got {actors}"
+        )
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    to_do, rows = _from_tables(job, batches) if job.tables else _from_files(batches)
+    if not to_do:
+        return
+    # Some threads read and write while one computes.
+    threads = min(_MOST_THREADS, max(2, cpus // actors))
+    pool = ray.data.ActorPoolStrategy(
+        size=actors, max_concurrent_calls_per_actor=threads, enable_true_multi_threading=True
+    )
+    actor: Any = _Actor
+    resources: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": 1}
+    arguments = [_everywhere(job.request), job.strict, writer]
+    explained = rows.map(actor, fn_constructor_args=arguments, compute=pool, **resources)
+    done = 0
+    noted: set[str] = set()
+    for row in explained.iter_rows():
+        done += 1
+        outcome, said = pickle.loads(row["outcome"])
+        for note in said - noted:
+            warnings.warn(note, stacklevel=1)
+        noted |= said
+        if isinstance(outcome, Exception):
+            raise outcome
+        yield outcome
+    if done != to_do:
+        raise ValueError(f"expected {to_do} batches of Ray, got {done}")
+
+
+def _from_files(batches: Iterable[list[Entry]]) -> tuple[int, "Dataset"]:
+    """The batches that are to be done, and how many there are; actors read the files."""
+    import ray
+
+    rows = []
+    for batch in batches:
+        if not all(entry.done for entry in batch):
+            paths = [entry.source.path for entry in batch]
+            # Actors work in folders of their own.
+            files = [path if is_url(path) else os.path.abspath(path) for path in paths]
+            rows.append({"batch": pickle.dumps((batch, files))})
+    # Each a block, which Ray gives to an actor by itself.
+    return len(rows), ray.data.from_items(rows, override_num_blocks=len(rows) or 1)
+
+
+def _from_tables(job: Job, batches: Iterable[list[Entry]]) -> tuple[int, "Dataset"]:
+    """The same, of Parquet files, which Ray reads."""
+    import pyarrow as pa
+    import ray
+
+    to_do = 0
+    columns: dict[str, list[Any]] = {name: [] for name in ("path", "wanted", "name", "row", "done")}
+    for batch in batches:
+        to_do += not all(entry.done for entry in batch)
+        for source, place, done in batch:
+            for column, value in zip(columns.values(), (*source, *place, done), strict=True):
+                column.append(value)
+    wanted = pa.array(columns.pop("wanted"), pa.string())
+    entries = pa.table(columns).add_column(1, "wanted", wanted)
+    # Where the rows of a block stand among all, their order alone tells.
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    rows = ray.data.read_parquet(job.tables, columns=["image", "path"])
+    blocks = rows.repartition(target_num_rows_per_block=job.batch_size, strict=True)
+    packed: Any = _packed
+    return to_do, blocks.map_batches(
+        packed, batch_size=None, batch_format="pyarrow", fn_args=[ray.put(entries), job.batch_size]
+    )
+
+
+def _packed(block: "pa.Table", entries: "pa.Table", size: int) -> dict[str, list[bytes]]:
+    """Makes a batch of a block, if it is to be done."""
+    import pyarrow.compute as pc
+
+    start = pc.index(entries["path"], block["path"][0]).as_py()
+    here = entries.slice(start, size).to_pylist()
+    if start % size or [each["path"] for each in here] != block["path"].to_pylist():
+        raise ValueError(f"expected the order of the Parquet files, got other images from {start} on")
+    batch = [
+        Entry(Source(each["path"], each["wanted"]), Place(each["name"], each["row"]), each["done"])
+        for each in here
+    ]
+    if all(entry.done for entry in batch):
+        return {"batch": []}
+    return {"batch": [pickle.dumps((batch, block["image"].to_pylist()))]}
+
+
+def _everywhere(request: Request) -> Request:
+    """A request without its images, and with the files that it names as other processes find them."""
+
+    def found(name: str) -> str:
+        return os.path.abspath(name) if Path(name).is_file() else name
+
+    return dataclasses.replace(
+        request,
+        images=[],
+        model=found(request.model),
+        weights=found(request.weights),
+        labels=request.labels and request.labels.absolute(),
+    )
+
+
+class _Actor:
+    """Explains batches with a net of its own."""
+
+    def __init__(self, request: Request, strict: bool, writer: Writer) -> None:
+        self._writer = writer
+        self._turn = threading.Lock()
+        self._failed: Exception | None = None
+        try:
+            writer.check()
+            use_granted_gpus()
+            self._job = Job.prepared(request, strict)
+            self._full_gradients = FullGrad(lambda: self._job.net.model, **self._job.params)
+        except _EXPECTED as error:
+            # Of one that is raised here Ray tells in its own words, and more than once.
+            self._failed = error
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, bytes]:
+        """Explains a batch."""
+        notes: set[str] = set()
+        outcome: Outcome | Exception | None = self._failed
+        if outcome is None:
+            entries, contents = pickle.loads(row["batch"])
+            try:
+                outcome = self._explained(entries, contents, notes)
+            except _EXPECTED as error:
+                outcome = error
+        return {"outcome": pickle.dumps((outcome, notes))}
+
+    def _explained(self, entries: list[Entry], contents: list[str | bytes], notes: set[str]) -> Outcome:
+        job = self._job
+        read, unreadable = job.read(entries, contents)
+        if all(image.entry.done for image in read):
+            return Outcome([], unreadable)
+        x, y = job.inputs(read)
+        with self._turn, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("default", UserWarning)
+            found = self._full_gradients({"image": x} if y is None else {"image": x, "class": y})
+        notes.update(str(warning.message) for warning in caught)
+        results = job.results(read, found["classes"], found["logits"], found["map"])
+        self._writer.write(results)
+        return Outcome([result.record for result in results], unreadable)

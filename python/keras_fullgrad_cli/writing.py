@@ -1,0 +1,66 @@
+"""Writes maps in the forms that were asked for."""
+
+import platform
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_fullgrad_cli.folder import write_whole
+from keras_fullgrad_cli.formats import ENCODERS
+from keras_fullgrad_cli.images import SETTINGS
+from keras_fullgrad_cli.options import Format
+from keras_fullgrad_cli.results import Result
+from keras_fullgrad_cli.stores import STORES
+
+
+class Writer:
+    """Writes the maps of a run into its folder; it may be sent to other processes, which then write too."""
+
+    def __init__(self, folder: Path, formats: Sequence[Format], cmap: str, strength: float) -> None:
+        """Chooses forms.
+
+        Args:
+            folder: The folder.
+            formats: The forms.
+            cmap: Matplotlib's name of a colour map.
+            strength: How much an overlay covers.
+
+        Raises:
+            ValueError: If the package for a form is not installed.
+        """
+        self._folder = folder
+        self._encoders = [ENCODERS[each] for each in dict.fromkeys(formats) if each in ENCODERS]
+        self._stores = [STORES[each](folder) for each in dict.fromkeys(formats) if each in STORES]
+        self._drawing = (cmap, strength)
+
+    def check(self) -> None:
+        """Checks that the folder is here, in another process.
+
+        Raises:
+            ValueError: If this machine has no such folder, or another one.
+        """
+        if not (self._folder / SETTINGS).exists():
+            raise ValueError(
+                f"expected the folder {self._folder} on every machine, which all must share, got none on "
+                f"{platform.node()}"
+            )
+
+    def prepare(self, rows: int, shape: tuple[int, int, int]) -> None:
+        """Creates what all maps, of this shape, go into."""
+        for store in self._stores:
+            store.prepare(rows, shape)
+
+    def write(self, results: Sequence[Result]) -> None:
+        """Writes maps."""
+        for result in results:
+            for ending, encode in self._encoders:
+                path = self._folder / f"{result.entry.place.name}{ending}"
+                write_whole(path, encode(result.pixels, result.map, *self._drawing))
+        for store in self._stores:
+            store.write(results)
+
+    def finish(self, records: Iterable[dict[str, Any]]) -> None:
+        """Writes what is known of all images that are done."""
+        found = list(records)
+        for store in self._stores:
+            store.finish(found)
