@@ -47,12 +47,15 @@ def notes() -> Iterator[None]:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} images/s" if speed else "")
+        done = task.completed - task.fields["before"]
+        return Text(f"{done / task.elapsed:.1f} images/s" if done and task.elapsed else "")
 
 
 def progress_bar() -> Progress:
-    """A bar with images per second and the time left."""
+    """A bar with images per second and the time left.
+
+    Its task has a field ``before``: the images that are not of this run.
+    """
     columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     return Progress(*columns, console=STDERR)
 

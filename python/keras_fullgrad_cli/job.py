@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_fullgrad import batches, decomposition, filters, inspection
 from keras_fullgrad_cli import images, labels, nets, tables
-from keras_fullgrad_cli.folder import Entry
+from keras_fullgrad_cli.folder import Entry, Place
 from keras_fullgrad_cli.images import Source
 from keras_fullgrad_cli.options import Request
 from keras_fullgrad_cli.results import Result
@@ -146,6 +146,16 @@ class Job:
             else:
                 read.append(Read(entry, pixels, classes))
         return read, unreadable
+
+    def read_all(self) -> tuple[list[Read], list[tuple[Source, str]]]:
+        """Reads all images at once, for what writes no files of its own for each.
+
+        Raises:
+            ValueError: As :meth:`read`.
+        """
+        entries = [Entry(source, Place(source.path, row), False) for row, source in enumerate(self.sources)]
+        held = tables.images(self.tables, self.batch_size) if self.tables else None
+        return self.read(entries, None if held is None else [each for batch in held for each in batch])
 
     def inputs(self, read: Sequence[Read]) -> tuple[np.ndarray, np.ndarray | None]:
         """A batch of images as the net takes them, and the classes to explain, (images, K)."""

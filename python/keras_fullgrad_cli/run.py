@@ -34,7 +34,8 @@ class Run:
         # The batches are those of a run that was never cut off: others would differ by rounding.
         batches = (self._entries[start : start + size] for start in range(0, len(self._entries), size))
         with progress_bar() as progress:
-            task = progress.add_task("", total=len(self._entries), completed=self._before)
+            before = self._before
+            task = progress.add_task("", total=len(self._entries), completed=before, before=before)
             try:
                 with contextlib.closing(engine(job, batches, self._writer)) as outcomes:
                     for outcome in outcomes:

@@ -1,8 +1,10 @@
 """Bad input to `explain`: a clear message each, and the rest of the run unharmed."""
 
+import errno
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from PIL import Image
 
 from cli.running import explain, photograph, pixels, records, saved
 from keras_fullgrad.demo.show import NET
+from keras_fullgrad_cli.writing import Writer
 
 IMAGES = {}
 
@@ -388,6 +391,35 @@ def test_a_full_disk(photos, tmp_path):
         assert len(records(disk / "out")) == 5
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("loss", ["vanishes", "is made read-only"])
+def test_a_folder_that_is_lost_on_the_way(photos, tmp_path, monkeypatch, loss):
+    out = tmp_path / "out"
+    options = ("--out", out, "--batch-size", "1", "--format", "npy")
+    write, losses = Writer.write, []
+
+    def lost(self, results):
+        if len(records(out)) == 2 and not losses:
+            losses.append(loss)
+            if loss == "vanishes":
+                shutil.rmtree(out)
+            else:
+                # Root may write what is read-only, so the system's answer is made up.
+                monkeypatch.setattr(Path, "write_bytes", refused)
+        write(self, results)
+
+    def refused(self, data):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Writer, "write", lost)
+    said = explain(photos, *options, status=1)
+    assert f"error: cannot write {out}" in said.err
+    assert said.err.endswith("; --resume goes on\n")
+    monkeypatch.undo()
+    again = explain(photos, *options, "--resume")
+    assert f"explained {5 if loss == 'vanishes' else 3} of 5 images" in again.out
+    assert len(records(out)) == len(list(out.glob("*.npy"))) == 5
 
 
 def test_the_working_folder_may_hold_anything(photos, tmp_path, monkeypatch):

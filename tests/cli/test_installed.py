@@ -45,6 +45,7 @@ def test_demo(tmp_path):
 def test_explain(photos, tmp_path):
     said = run("explain", NET, "photos", "--preprocessing", "unit", "--out", "maps", folder=tmp_path)
     assert said.stdout == "explained 5 of 5 images into maps\n"
+    assert "images/s" in said.stderr
     assert len(list((tmp_path / "maps").glob("*.overlay.png"))) == 5
 
 

@@ -31,26 +31,25 @@ def report(
     from keras_fullgrad_cli.job import Job
 
     with notes(), failing_on(ValueError, TypeError, OSError, tf.errors.OpError):
-        job = Job.prepared(request)
-        batch = job.read(job.sources)
-        for source, reason in batch.unreadable:
-            if strict:
-                raise ValueError(f"{source.path}: {reason}")
+        job = Job.prepared(request, strict)
+        read, unreadable = job.read_all()
+        for source, reason in unreadable:
             say(f"skipped {source.path}: {reason}")
-        if not batch.sources:
+        if not read:
             raise ValueError(f"expected an image that can be read, got none of {len(job.sources)}")
+        x, y = job.inputs(read)
         ke.report(
             job.net.model,
-            job.net.prepare(batch.pixels),
-            batch.classes,
+            x,
+            y,
             out=out,
-            images=batch.pixels,
-            names=[str(source.path) for source in batch.sources],
+            images=[image.pixels for image in read],
+            names=[image.entry.source.path for image in read],
             labels=job.labels or None,
             batch_size=request.batch_size,
             title=title,
             **job.params,
         )
-    print(f"{out}: {len(batch.sources)} of {len(job.sources)} images, {out.stat().st_size / 1e6:.1f} MB")
-    if batch.unreadable:
+    print(f"{out}: {len(read)} of {len(job.sources)} images, {out.stat().st_size / 1e6:.1f} MB")
+    if unreadable:
         raise typer.Exit(SOME_SKIPPED)
