@@ -19,7 +19,8 @@ from PIL import Image
 from cli.running import contents, photograph, records
 from keras_fullgrad.demo.show import NET
 
-IMAGES = 500
+KILLS = int(os.environ.get("FULLGRAD_KILLS", "4"))
+IMAGES = max(500, 20 * KILLS)  # A run has some batches done before it is killed.
 FORMATS = ("overlay", "npy", *(["zarr"] if importlib.util.find_spec("zarr") else []))
 
 
@@ -27,7 +28,7 @@ FORMATS = ("overlay", "npy", *(["zarr"] if importlib.util.find_spec("zarr") else
 def many(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many")
     for seed in range(IMAGES):
-        photograph(seed).save(folder / f"{seed:03}.png")
+        photograph(seed).save(folder / f"{seed:04}.png")
     return folder
 
 
@@ -75,14 +76,12 @@ def check_whole(out):
 
 @pytest.mark.slow
 def test_killed_runs_end_as_one_that_was_not(many, tmp_path):
-    kills = int(os.environ.get("FULLGRAD_KILLS", "4"))
     draw = random.Random(0)
     out = tmp_path / "out"
-    most = max(1, IMAGES // (2 * kills))
-    for kill in range(kills):
+    for kill in range(KILLS):
         kind = signal.SIGTERM if kill % 4 == 3 else signal.SIGKILL
         options = ["--resume"] if kill else []
-        status = killed(command(many, out, *options), out, kind, draw.randrange(most), draw.uniform(0, 0.2))
+        status = killed(command(many, out, *options), out, kind, draw.randint(1, 8), draw.uniform(0, 0.05))
         assert status == (-kind if kind == signal.SIGKILL else 130)
         check_whole(out)
     done = lines(out)
