@@ -182,7 +182,7 @@ W = np.ones(3, np.float32)
         ),
         ([G], [W], (), {}, ValueError, "size of 1 to 3 spatial dimensions, got 0"),
         ([G], [W], (1, 2, 3, 4), {}, ValueError, "size of 1 to 3 spatial dimensions, got 4"),
-        ([G], [W], (0, 4), {}, ValueError, r"at least 1 along each axis, got \(1, 0, 4\)"),
+        ([G], [W], (0, 4), {}, ValueError, r"at least 1 along each axis.*got \(0, 4\)"),
         (
             [G, G[0]],
             [W, W],

@@ -47,26 +47,29 @@ void* ones(DataType type, int64_t count) {
 
 void run(DataType type, Rescale rescale, Layout layout) {
   constexpr int64_t kBatch = 2;
-  Problem problem;
-  problem.batch = kBatch;
-  problem.target = {1, 9, 13};
-  problem.options.rescale = rescale;
-  problem.options.layout = layout;
-  problem.map_type = type == DataType::kFloat64 ? DataType::kFloat64 : DataType::kFloat32;
+  std::vector<Array> gradients, weights;
   std::vector<void*> allocated;
   for (const auto& [height, width, channels] : {std::array<int64_t, 3>{9, 13, 3}, {4, 4, 40}, {4, 4, 8}, {1, 1, 300}}) {
     for (const bool per_channel : {true, false}) {
-      Term term;
       const std::vector<int64_t> shape = layout == Layout::kChannelsLast
                                              ? std::vector<int64_t>{kBatch, height, width, channels}
                                              : std::vector<int64_t>{kBatch, channels, height, width};
-      set_shape(&term, shape, per_channel ? std::vector<int64_t>{channels} : shape, 2, layout);
       const int64_t elements = kBatch * height * width * channels;
-      term.gradient_type = term.weight_type = type;
-      term.gradient = allocated.emplace_back(ones(type, elements));
-      term.weight = allocated.emplace_back(ones(type, per_channel ? channels : elements));
-      problem.terms.push_back(term);
+      gradients.push_back({allocated.emplace_back(ones(type, elements)), shape, type});
+      const std::vector<int64_t> weight_shape = per_channel ? std::vector<int64_t>{channels} : shape;
+      weights.push_back({allocated.emplace_back(ones(type, per_channel ? channels : elements)), weight_shape, type});
     }
+  }
+  Options options;
+  options.rescale = rescale;
+  options.layout = layout;
+  Problem problem;
+  const std::string error =
+      make_problem(gradients, weights, {9, 13}, options,
+                   type == DataType::kFloat64 ? DataType::kFloat64 : DataType::kFloat32, &problem);
+  if (!error.empty()) {
+    std::fprintf(stderr, "%s\n", error.c_str());
+    std::exit(1);
   }
   size_t bytes = 0;
   check(saliency_cuda_workspace(problem, &bytes));

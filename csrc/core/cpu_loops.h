@@ -14,8 +14,9 @@ namespace fullgrad {
 inline constexpr int kLanes = 16;
 
 // Compiled for several instruction sets, of which the machine's best is taken when the program starts. Everything
-// called is compiled into it, so that all of the loop is.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// called is compiled into it, so that all of the loop is. FULLGRAD_BASELINE leaves the others out, for sanitizers: they
+// are not there yet when the program looks for the best.
+#if defined(__x86_64__) && !defined(FULLGRAD_BASELINE) && defined(__GNUC__) && !defined(__clang__)
 #define FULLGRAD_DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), flatten))
 inline constexpr const char* kInstructionSets[] = {"x86-64-v4", "x86-64-v3", "baseline"};
 #else
@@ -67,6 +68,11 @@ struct Rectified {
     const Real a = rectify<rectifier>(weight(channel, 0) * keys.min);
     const Real b = rectify<rectifier>(weight(channel, 0) * keys.max);
     return {nan_min(a, b), plain_max(a, b)};
+  }
+
+  // Not where the weight is infinite: 0 among the gradients gives NaN.
+  bool range_follows_from_keys(int64_t channel) const {
+    return !Weight::kPerChannel || weight(channel, 0) - weight(channel, 0) == 0;
   }
 };
 
@@ -186,6 +192,23 @@ template <class Value, class Real>
 FULLGRAD_DISPATCHED void prepare_rescale(Value value, ChannelRanges<Real> measured, int64_t channels) {
   for (int64_t c = 0; c < channels; ++c) {
     const Range<Real> range = value.range(c, {measured.min[c], measured.max[c]});
+    measured.min[c] = range.min;
+    measured.max[c] = inverse_range(range, Rescale::kPerChannel);
+  }
+}
+
+// The same for those channels that prepare_rescale() cannot do, whose values are looked at once more: they are few.
+template <class Value, class Real>
+void prepare_by_values(const Value& value, int64_t positions, int64_t channels, bool channels_last,
+                       ChannelRanges<Real> measured) {
+  for (int64_t c = 0; c < channels; ++c) {
+    if (value.range_follows_from_keys(c)) continue;
+    Range<Real> range;
+    for (int64_t p = 0; p < positions; ++p) {
+      const Real t = value(c, channels_last ? p * channels + c : c * positions + p);
+      range.min = nan_min(range.min, t);
+      range.max = plain_max(range.max, t);
+    }
     measured.min[c] = range.min;
     measured.max[c] = inverse_range(range, Rescale::kPerChannel);
   }

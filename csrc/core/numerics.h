@@ -82,7 +82,7 @@ FULLGRAD_INLINE void with_any_type(DataType type, Function function) {
   return function(double());
 }
 
-// The same for a gradient, which is of fewer types where maps are of type Real: find_error() refuses others.
+// The same for a gradient, which is of fewer types where maps are of type Real: make_problem() refuses others.
 template <class Real, class Function>
 FULLGRAD_INLINE void with_type(DataType type, Function function) {
   if (type == DataType::kFloat32) return function(float());

@@ -1,6 +1,7 @@
 #include "saliency.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace fullgrad {
@@ -21,6 +22,64 @@ std::string to_string(const std::vector<int64_t>& shape) {
   std::string text = "(";
   for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + ")";
+}
+
+using Sizes = std::vector<int64_t>::const_iterator;
+
+bool are_axes(Sizes begin, Sizes end) {
+  return std::all_of(begin, end, [](int64_t size) { return size >= 1 && size <= kLongestAxis; });
+}
+
+Extent extent_of(Sizes begin, Sizes end) {
+  Extent extent = {1, 1, 1};
+  std::copy(begin, end, extent.end() - (end - begin));
+  return extent;
+}
+
+// Not exact, and never too large to be counted. An empty batch counts as one image, whose positions are multiplied too.
+double count(const std::vector<int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), 1.0,
+                         [](double product, int64_t size) { return product * std::max<int64_t>(size, 1); });
+}
+
+// Fills in a term of the problem, which has all but its terms. Returns what is wrong with it, or nothing.
+std::string describe(const Array& gradient, const Array& weight, int spatial_rank, const Problem& problem, Term* term) {
+  const bool last = problem.options.layout == Layout::kChannelsLast;
+  const std::vector<int64_t>& shape = gradient.shape;
+  if (static_cast<int>(shape.size()) != spatial_rank + 2) {
+    return "expected a gradient of rank " + std::to_string(spatial_rank + 2) +
+           (last ? " (batch, space, channels)" : " (batch, channels, space)") + " for a target of " +
+           std::to_string(spatial_rank) + " dimensions, got shape " + to_string(shape);
+  }
+  const auto space = shape.begin() + (last ? 1 : 2);
+  const int64_t channels = last ? shape.back() : shape[1];
+  if (shape[0] < 0 || channels < 1 || !are_axes(space, space + spatial_rank)) {
+    return "expected at least one position and one channel, and at most " + std::to_string(kLongestAxis) +
+           " positions along each axis, got a gradient of shape " + to_string(shape);
+  }
+  if (shape[0] != problem.batch) {
+    return "expected the batch of term 0, " + std::to_string(problem.batch) + ", got " + std::to_string(shape[0]);
+  }
+  term->gradient = gradient.data;
+  term->gradient_type = gradient.type;
+  term->channels = channels;
+  term->extent = extent_of(space, space + spatial_rank);
+
+  term->weight = weight.data;
+  term->weight_type = weight.type;
+  term->weight_per_channel = weight.shape.size() == 1;
+  if (term->weight_per_channel ? weight.shape[0] != channels : weight.shape != shape) {
+    return "expected a weight of shape (" + std::to_string(channels) + ") or of the gradient's shape " +
+           to_string(shape) + ", got " + to_string(weight.shape);
+  }
+  if (!term->weight_per_channel && weight.type != gradient.type) {
+    return "expected a weight of the gradient's type where it has the gradient's shape";
+  }
+  const bool half = gradient.type == DataType::kFloat16 || gradient.type == DataType::kBFloat16;
+  if (problem.map_type == DataType::kFloat64 ? half : gradient.type == DataType::kFloat64) {
+    return "expected float32 or float64 gradients for float64 maps, and no float64 gradient for float32 maps";
+  }
+  return "";
 }
 
 }  // namespace
@@ -57,47 +116,37 @@ bool parse(std::string_view name, Layout* value) {
   return find(name, kNames, value);
 }
 
-std::string set_shape(Term* term, const std::vector<int64_t>& gradient, const std::vector<int64_t>& weight,
-                      int spatial_rank, Layout layout) {
-  const bool last = layout == Layout::kChannelsLast;
-  if (static_cast<int>(gradient.size()) != spatial_rank + 2) {
-    return "expected a gradient of rank " + std::to_string(spatial_rank + 2) +
-           (last ? " (batch, space, channels)" : " (batch, channels, space)") + " for a target of " +
-           std::to_string(spatial_rank) + " dimensions, got shape " + to_string(gradient);
+std::string make_problem(const std::vector<Array>& gradients, const std::vector<Array>& weights,
+                         const std::vector<int64_t>& size, const Options& options, DataType map_type,
+                         Problem* problem) {
+  if (gradients.empty() && weights.empty()) return "expected at least one term, got none";
+  if (gradients.size() != weights.size()) {
+    return "expected one weight for each gradient, got " + std::to_string(gradients.size()) + " gradients and " +
+           std::to_string(weights.size()) + " weights";
   }
-  if (std::any_of(gradient.begin() + 1, gradient.end(), [](int64_t size) { return size < 1; })) {
-    return "expected at least one position and one channel, got a gradient of shape " + to_string(gradient);
+  if (size.empty() || size.size() > kMaxSpatialRank) {
+    return "expected a size of 1 to " + std::to_string(kMaxSpatialRank) + " spatial dimensions, got " +
+           std::to_string(size.size());
   }
-  term->channels = last ? gradient.back() : gradient[1];
-  term->extent = {1, 1, 1};
-  const auto space = gradient.begin() + (last ? 1 : 2);
-  std::copy(space, space + spatial_rank, term->extent.end() - spatial_rank);
-
-  term->weight_per_channel = weight.size() == 1;
-  if (term->weight_per_channel ? weight[0] != term->channels : weight != gradient) {
-    return "expected a weight of shape (" + std::to_string(term->channels) + ") or of the gradient's shape " +
-           to_string(gradient) + ", got " + to_string(weight);
+  if (!are_axes(size.begin(), size.end())) {
+    return "expected a target size of at least 1 along each axis, and at most " + std::to_string(kLongestAxis) +
+           ", got " + to_string(size);
   }
-  return "";
-}
-
-std::string find_error(const Problem& problem) {
-  if (problem.terms.empty()) return "expected at least one term, got none";
-  if (positions(problem.target) < 1 ||
-      std::any_of(problem.target.begin(), problem.target.end(), [](int64_t size) { return size < 1; })) {
-    return "expected a target size of at least 1 along each axis, got " +
-           to_string({problem.target.begin(), problem.target.end()}) + " (depth, height, width)";
+  *problem = Problem();
+  problem->batch = gradients[0].shape.empty() ? 0 : gradients[0].shape[0];
+  problem->target = extent_of(size.begin(), size.end());
+  problem->options = options;
+  problem->map_type = map_type;
+  double elements = count(size) * count({problem->batch});
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    Term term;
+    const std::string error = describe(gradients[i], weights[i], static_cast<int>(size.size()), *problem, &term);
+    if (!error.empty()) return "term " + std::to_string(i) + ": " + error;
+    problem->terms.push_back(term);
+    elements += count(gradients[i].shape);
   }
-  for (size_t i = 0; i < problem.terms.size(); ++i) {
-    const Term& term = problem.terms[i];
-    const std::string name = "term " + std::to_string(i) + ": ";
-    if (!term.weight_per_channel && term.weight_type != term.gradient_type) {
-      return name + "expected a weight of the gradient's type where it has the gradient's shape";
-    }
-    const bool half = term.gradient_type == DataType::kFloat16 || term.gradient_type == DataType::kBFloat16;
-    if (problem.map_type == DataType::kFloat64 ? half : term.gradient_type == DataType::kFloat64) {
-      return name + "expected float32 or float64 gradients for float64 maps, and no float64 gradient for float32 maps";
-    }
+  if (elements > kMostElements) {
+    return "expected at most " + std::to_string(kMostElements) + " elements in all gradients and maps, got more";
   }
   return "";
 }

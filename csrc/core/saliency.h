@@ -76,12 +76,22 @@ struct Problem {
   DataType map_type = DataType::kFloat32;
 };
 
-// Fills in the sizes of `term` from its shapes. Returns what was expected and what came, or nothing where all is well.
-std::string set_shape(Term* term, const std::vector<int64_t>& gradient, const std::vector<int64_t>& weight,
-                      int spatial_rank, Layout layout);
+// A tensor as its owner knows it.
+struct Array {
+  const void* data = nullptr;
+  std::vector<int64_t> shape;
+  DataType type = DataType::kFloat32;
+};
 
-// What is wrong with the problem as a whole, or nothing. The terms have had set_shape().
-std::string find_error(const Problem& problem);
+// So that no product of sizes overflows, whatever they are: more elements than any machine holds, and longer axes than
+// TensorFlow's sizes can name.
+inline constexpr int64_t kMostElements = int64_t{1} << 48;
+inline constexpr int64_t kLongestAxis = (int64_t{1} << 31) - 1;
+
+// Describes the problem of terms, of one weight for each gradient, and maps of `size`, which has 1 to 3 dimensions.
+// Returns what was expected and what came, or nothing where all is well; looks at no element.
+std::string make_problem(const std::vector<Array>& gradients, const std::vector<Array>& weights,
+                         const std::vector<int64_t>& size, const Options& options, DataType map_type, Problem* problem);
 
 // Runs body(begin, end) over pieces of [0, count), on any number of threads, and returns once all are done.
 // `bytes` is about what one of the `count` units reads.
@@ -91,8 +101,8 @@ using ParallelFor =
 // Bytes of scratch memory that saliency_cpu() needs, aligned to 64.
 size_t saliency_cpu_workspace(const Problem& problem);
 
-// Writes the maps, (batch, target), of problem.map_type. The problem has no error; its result does not depend on how
-// `parallel_for` cuts the work.
+// Writes the maps, (batch, target), of problem.map_type. The problem is of make_problem(); its result does not depend
+// on how `parallel_for` cuts the work.
 void saliency_cpu(const Problem& problem, void* maps, void* workspace, const ParallelFor& parallel_for);
 
 // The instruction sets that the CPU path is compiled for, best first.

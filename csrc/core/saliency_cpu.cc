@@ -298,7 +298,10 @@ class Saliency {
     }
     with_term(*measured.term, measured.image, [&](auto rectified) {
       const int64_t channels = measured.term->channels;
-      if (!per_sample()) return prepare_rescale(rectified, ranges, channels);
+      if (!per_sample()) {
+        prepare_rescale(rectified, ranges, channels);
+        return prepare_by_values(rectified, positions(measured.term->extent), channels, channels_last(), ranges);
+      }
       const Range<Real> range{*ranges.min, *ranges.max};
       *ranges.min = static_cast<Real>(channels) * (range.min - origin_of_sums(rectified(0, 0)));
       *ranges.max = inverse_range(range, Rescale::kPerSample);
@@ -404,11 +407,13 @@ class Saliency {
 std::vector<std::string> instruction_sets() { return {std::begin(kInstructionSets), std::end(kInstructionSets)}; }
 
 size_t saliency_cpu_workspace(const Problem& problem) {
+  if (problem.batch == 0) return 0;
   return problem.map_type == DataType::kFloat64 ? Saliency<double>(problem, nullptr).workspace()
                                                 : Saliency<float>(problem, nullptr).workspace();
 }
 
 void saliency_cpu(const Problem& problem, void* maps, void* workspace, const ParallelFor& parallel_for) {
+  if (problem.batch == 0) return;
   if (problem.map_type == DataType::kFloat64) {
     Saliency<double>(problem, workspace).run(static_cast<double*>(maps), parallel_for);
   } else {

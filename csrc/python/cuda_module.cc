@@ -59,7 +59,7 @@ std::vector<Array> device_arrays(const py::sequence& objects, const std::string&
 Problem device_problem(const py::sequence& gradients, const py::sequence& weights, const std::vector<int64_t>& size,
                        const OptionNames& options) {
   const std::vector<Array> gradient_arrays = device_arrays(gradients, "gradient");
-  return make_problem(gradient_arrays, device_arrays(weights, "weight"), size, options);
+  return problem_of(gradient_arrays, device_arrays(weights, "weight"), size, options);
 }
 
 void check(cudaError_t error) {

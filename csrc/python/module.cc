@@ -47,7 +47,7 @@ py::array saliency_map(const std::vector<py::array>& gradients, const std::vecto
     return views;
   };
   const Problem problem =
-      make_problem(arrays(gradients), arrays(weights), size, {rectifier, rescale, channels, resize, layout});
+      problem_of(arrays(gradients), arrays(weights), size, {rectifier, rescale, channels, resize, layout});
 
   std::vector<py::ssize_t> shape = {problem.batch};
   shape.insert(shape.end(), size.begin(), size.end());

@@ -17,40 +17,16 @@ Option option(const char* name, const std::string& value) {
 
 }  // namespace
 
-Problem make_problem(const std::vector<Array>& gradients, const std::vector<Array>& weights,
-                     const std::vector<int64_t>& size, const OptionNames& options) {
-  if (gradients.size() != weights.size()) {
-    throw std::invalid_argument("expected one weight for each gradient, got " + std::to_string(gradients.size()) +
-                                " gradients and " + std::to_string(weights.size()) + " weights");
-  }
-  if (size.empty() || size.size() > kMaxSpatialRank) {
-    throw std::invalid_argument("expected a size of 1 to 3 spatial dimensions, got " + std::to_string(size.size()));
-  }
+Problem problem_of(const std::vector<Array>& gradients, const std::vector<Array>& weights,
+                   const std::vector<int64_t>& size, const OptionNames& names) {
+  const Options options = {option<Rectifier>("rectifier", names.rectifier), option<Rescale>("rescale", names.rescale),
+                           option<Channels>("channels", names.channels), option<Resize>("resize", names.resize),
+                           option<Layout>("layout", names.layout)};
+  const bool wide = std::any_of(gradients.begin(), gradients.end(),
+                                [](const Array& gradient) { return gradient.type == DataType::kFloat64; });
   Problem problem;
-  std::copy(size.begin(), size.end(), problem.target.end() - size.size());
-  problem.options = {option<Rectifier>("rectifier", options.rectifier), option<Rescale>("rescale", options.rescale),
-                     option<Channels>("channels", options.channels), option<Resize>("resize", options.resize),
-                     option<Layout>("layout", options.layout)};
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    const std::string name = "term " + std::to_string(i) + ": ";
-    Term term;
-    const std::string error =
-        set_shape(&term, gradients[i].shape, weights[i].shape, static_cast<int>(size.size()), problem.options.layout);
-    if (!error.empty()) throw std::invalid_argument(name + error);
-    const int64_t batch = gradients[i].shape[0];
-    if (i == 0) problem.batch = batch;
-    if (batch != problem.batch) {
-      throw std::invalid_argument(name + "expected the batch of term 0, " + std::to_string(problem.batch) + ", got " +
-                                  std::to_string(batch));
-    }
-    term.gradient = gradients[i].data;
-    term.weight = weights[i].data;
-    term.gradient_type = gradients[i].type;
-    term.weight_type = weights[i].type;
-    if (term.gradient_type == DataType::kFloat64) problem.map_type = DataType::kFloat64;
-    problem.terms.push_back(term);
-  }
-  const std::string error = find_error(problem);
+  const std::string error =
+      make_problem(gradients, weights, size, options, wide ? DataType::kFloat64 : DataType::kFloat32, &problem);
   if (!error.empty()) throw std::invalid_argument(error);
   return problem;
 }

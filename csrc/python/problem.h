@@ -9,19 +9,13 @@
 
 namespace fullgrad {
 
-struct Array {
-  const void* data;
-  std::vector<int64_t> shape;
-  DataType type;
-};
-
 struct OptionNames {
   std::string rectifier, rescale, channels, resize, layout;
 };
 
 // Throws std::invalid_argument, in Python a ValueError, that says what was expected and what came.
-Problem make_problem(const std::vector<Array>& gradients, const std::vector<Array>& weights,
-                     const std::vector<int64_t>& size, const OptionNames& options);
+Problem problem_of(const std::vector<Array>& gradients, const std::vector<Array>& weights,
+                   const std::vector<int64_t>& size, const OptionNames& names);
 
 // float16, bfloat16, float32 or float64; throws pybind11::type_error for another name.
 DataType data_type(const std::string& name);

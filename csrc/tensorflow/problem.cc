@@ -1,6 +1,5 @@
 #include "problem.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -35,9 +34,21 @@ DataType data_type(tensorflow::DataType type) {
   }
 }
 
-std::vector<int64_t> shape_of(const Tensor& tensor) {
+Array array_of(const Tensor& tensor) {
   const auto sizes = tensor.shape().dim_sizes();
-  return {sizes.begin(), sizes.end()};
+  return {tensor.data(), {sizes.begin(), sizes.end()}, data_type(tensor.dtype())};
+}
+
+std::vector<Array> arrays_of(const OpInputList& tensors) {
+  std::vector<Array> arrays;
+  for (int i = 0; i < tensors.size(); ++i) arrays.push_back(array_of(tensors[i]));
+  return arrays;
+}
+
+template <class Integer>
+std::vector<int64_t> elements_of(const Tensor& tensor) {
+  const auto elements = tensor.vec<Integer>();
+  return {elements.data(), elements.data() + elements.size()};
 }
 
 }  // namespace
@@ -55,43 +66,19 @@ absl::Status read_problem(OpKernelContext* context, const Options& options, Prob
   OpInputList gradients, weights;
   TF_RETURN_IF_ERROR(context->input_list("gradients", &gradients));
   TF_RETURN_IF_ERROR(context->input_list("weights", &weights));
-  if (gradients.size() != weights.size()) {
-    return invalid_argument("expected one weight for each gradient, got ", gradients.size(), " gradients and ",
-                            weights.size(), " weights");
-  }
   const Tensor* size = nullptr;
   TF_RETURN_IF_ERROR(context->input("size", &size));
-  const int64_t rank = size->NumElements();
-  if (size->dims() != 1 || rank < 1 || rank > kMaxSpatialRank) {
-    return invalid_argument("expected a size of 1 to ", kMaxSpatialRank, " spatial dimensions, got shape ",
-                            size->shape().DebugString());
+  if (size->dims() != 1) {
+    return invalid_argument("expected a size of one dimension, got shape ", size->shape().DebugString());
   }
-  const auto target = size->vec<int32_t>();
-  std::copy_n(target.data(), rank, problem->target.end() - rank);
-
-  problem->options = options;
-  problem->map_type = data_type(context->expected_output_dtype(0));
-  for (int i = 0; i < gradients.size(); ++i) {
-    Term term;
-    const std::string error =
-        set_shape(&term, shape_of(gradients[i]), shape_of(weights[i]), static_cast<int>(rank), options.layout);
-    if (!error.empty()) return invalid_argument("term ", i, ": ", error);
-    const int64_t batch = gradients[i].dim_size(0);
-    if (i == 0) problem->batch = batch;
-    if (batch != problem->batch) {
-      return invalid_argument("term ", i, ": expected the batch of term 0, ", problem->batch, ", got ", batch);
-    }
-    term.gradient = gradients[i].data();
-    term.weight = weights[i].data();
-    term.gradient_type = data_type(gradients[i].dtype());
-    term.weight_type = data_type(weights[i].dtype());
-    problem->terms.push_back(term);
-  }
-  const std::string error = find_error(*problem);
+  const std::vector<int64_t> target =
+      size->dtype() == tensorflow::DT_INT32 ? elements_of<int32_t>(*size) : elements_of<int64_t>(*size);
+  const std::string error = make_problem(arrays_of(gradients), arrays_of(weights), target, options,
+                                         data_type(context->expected_output_dtype(0)), problem);
   if (!error.empty()) return invalid_argument(error);
 
   TF_RETURN_IF_ERROR(maps->AddDimWithStatus(problem->batch));
-  for (int64_t axis = 0; axis < rank; ++axis) TF_RETURN_IF_ERROR(maps->AddDimWithStatus(target(axis)));
+  for (const int64_t axis : target) TF_RETURN_IF_ERROR(maps->AddDimWithStatus(axis));
   return absl::OkStatus();
 }
 
