@@ -17,6 +17,7 @@ LIBRARY = Path(__file__).with_name("libkeras_fullgrad_ops.so")
 OP = "KerasFullgrad>SaliencyMap"
 """The op's name in graphs."""
 
+_TYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
 
 
@@ -110,9 +111,11 @@ def saliency_map(
 
     Raises:
         ValueError: If an option is unknown, the lists are empty or of different lengths, or
-            ``backend="native"`` cannot run ``psi``.
+            ``backend="native"`` cannot run ``psi``, or a shape does not fit; the message names the term.
+        TypeError: If a gradient or a weight is not of these types, or the size not of integers.
         RuntimeError: If ``backend="native"`` and there is no native library.
-        tf.errors.InvalidArgumentError: If a shape does not fit; the message names the term.
+        tf.errors.InvalidArgumentError: If the native op meets a shape that does not fit.
+        tf.errors.ResourceExhaustedError: If there is no memory for the maps.
 
     Example:
         >>> saliency_map([tf.ones([2, 4, 4, 3])], [tf.ones([3])], [8, 8], psi=filters.absolute).shape
@@ -130,8 +133,11 @@ def saliency_map(
     psi = filters.ALIASES.get(psi, psi)
     gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     weights = [tf.convert_to_tensor(weight) for weight in weights]
+    _check_types(gradients, weights)
+    size = _integers(size)
     options = {"channels": channels, "resize": resize, "layout": layout}
     if not _runs_natively(psi, backend):
+        _check_shapes(gradients, weights, size, layout)
         return reference.saliency_map(gradients, weights, size, psi=psi, **options)
 
     rectifier, rescale = filters.NATIVE[psi]
@@ -145,7 +151,7 @@ def saliency_map(
     return _load()[0].keras_fullgrad_saliency_map(
         gradients=gradients,
         weights=weights,
-        size=tf.cast(size, tf.int32),
+        size=size,
         map_type=tf.float64 if wide else tf.float32,
         rectifier=rectifier,
         rescale=rescale,
@@ -156,6 +162,55 @@ def saliency_map(
 def _check_option(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
+
+
+def _check_types(gradients: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> None:
+    for index, pair in enumerate(zip(gradients, weights, strict=True)):
+        for name, tensor in zip(("gradient", "weight"), pair, strict=True):
+            if tensor.dtype not in _TYPES:
+                known = ", ".join(dtype.name for dtype in _TYPES)
+                raise TypeError(f"term {index}: expected a {name} of one of {known}, got {tensor.dtype.name}")
+
+
+def _integers(size: tf.Tensor | Sequence[int]) -> tf.Tensor:
+    """The size in one of the types that the op takes, in which it cannot become another size."""
+    size = tf.convert_to_tensor(size)
+    if not size.dtype.is_integer:
+        raise TypeError(f"expected a size of integers, got {size.dtype.name}")
+    return size if size.dtype == tf.int32 else tf.cast(size, tf.int64)
+
+
+def _check_shapes(
+    gradients: Sequence[tf.Tensor], weights: Sequence[tf.Tensor], size: tf.Tensor, layout: str
+) -> None:
+    """Refuses what the native op does, as far as it is known before the run: TensorFlow would broadcast."""
+    dimensions = size.shape.with_rank(1)[0]
+    if dimensions is not None and not 1 <= dimensions <= 3:
+        raise ValueError(f"expected a size of 1 to 3 spatial dimensions, got {dimensions}")
+    values = tf.get_static_value(size)
+    if values is not None and (min(values) < 1 or max(values) > tf.int32.max):
+        raise ValueError(
+            f"expected a target size of at least 1 along each axis, and at most {tf.int32.max}, "
+            f"got {values.tolist()}"
+        )
+    for index, (gradient, weight) in enumerate(zip(gradients, weights, strict=True)):
+        shape = gradient.shape
+        if None not in (shape.rank, dimensions) and shape.rank != dimensions + 2:
+            raise ValueError(
+                f"term {index}: expected a gradient of rank {dimensions + 2} for a target of {dimensions} "
+                f"dimensions, got shape {shape}"
+            )
+        if shape.rank is not None and 0 in shape[1:].as_list():
+            raise ValueError(
+                f"term {index}: expected at least one position and one channel, "
+                f"got a gradient of shape {shape}"
+            )
+        channels = shape[-1:] if layout == "channels_last" else shape[1:2]
+        if not weight.shape.is_compatible_with(channels if weight.shape.rank == 1 else shape):
+            raise ValueError(
+                f"term {index}: expected a weight of shape {channels} or of the gradient's shape {shape}, "
+                f"got {weight.shape}"
+            )
 
 
 def _runs_natively(psi: filters.Filter, backend: str) -> bool:

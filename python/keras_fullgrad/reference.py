@@ -43,7 +43,7 @@ def saliency_map(
     wide = any(gradient.dtype == tf.float64 for gradient in gradients)
     dtype = tf.float64 if wide else tf.float32
     spatial_rank = gradients[0].shape.rank - 2
-    size = tf.convert_to_tensor(size, tf.int32)
+    size = tf.convert_to_tensor(size)
     channel_axis = -1 if layout == "channels_last" else 1
     spatial_axis = tuple(range(1, spatial_rank + 1) if channel_axis == -1 else range(2, spatial_rank + 2))
     reduce = tf.reduce_mean if channels == "mean" else tf.reduce_sum
