@@ -1,5 +1,8 @@
 """The native core, through its NumPy binding, against the float64 oracle in every mode."""
 
+import subprocess
+import sys
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -60,6 +63,25 @@ def test_same_bits_on_any_number_of_threads(rescale, layout):
     for threads in (2, 7, 64):
         again = _native.saliency_map(gradients, weights, (50, 70), threads=threads, **options)
         np.testing.assert_array_equal(again, once)
+
+
+NO_THREADS = """
+import resource
+import numpy as np
+from keras_fullgrad import _native
+
+with open("/proc/self/status") as status:
+    used = 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmSize"))
+resource.setrlimit(resource.RLIMIT_AS, (used + (40 << 20),) * 2)  # Stacks for a few of them.
+gradient = np.ones([1, 64, 64, 64], np.float32)
+print(_native.saliency_map([gradient], [np.ones(64, np.float32)], [64, 64], threads=64).sum())
+"""
+
+
+@pytest.mark.slow
+def test_threads_that_cannot_be_had_are_done_without():
+    printed = subprocess.run([sys.executable, "-c", NO_THREADS], check=True, capture_output=True, text=True)
+    assert printed.stdout == "4096.0\n"
 
 
 def test_an_image_does_not_depend_on_its_batch():

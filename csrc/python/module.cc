@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 #include "core/saliency.h"
@@ -25,8 +26,13 @@ ParallelFor threaded(int threads) {
     const auto work = [&] {
       for (int64_t i = next++; i < count; i = next++) body(i, i + 1);
     };
+    const int64_t wanted = std::min<int64_t>(threads, count);
     std::vector<std::thread> others;
-    for (int64_t i = 1; i < std::min<int64_t>(threads, count); ++i) others.emplace_back(work);
+    others.reserve(wanted);
+    try {
+      for (int64_t i = 1; i < wanted; ++i) others.emplace_back(work);
+    } catch (const std::system_error&) {  // There are no more threads to be had: those that run do it all.
+    }
     work();
     for (std::thread& other : others) other.join();
   };
