@@ -1,9 +1,14 @@
-"""Maps as pictures: arrays of 256 levels, to be shown, saved or put side by side."""
+"""Pictures as arrays of 256 levels: maps in colours, alone or over their image."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+
+Colours: TypeAlias = "str | Colormap"
 
 COLOURS = "inferno"
 """Matplotlib's name of the default colour map: perceptually even, and readable in grey."""
@@ -11,27 +16,30 @@ COLOURS = "inferno"
 _GAP = 4
 
 
-def coloured(map: Any, cmap: str = COLOURS) -> np.ndarray:
+def coloured(map: Any, cmap: Colours = COLOURS, limits: tuple[float, float] | None = None) -> np.ndarray:
     """Colours a map from its least to its greatest value.
 
     Args:
         map: A map of one class, (height, width) or (height, width, 1), of any range.
-        cmap: Matplotlib's name of a colour map.
+        cmap: A colour map, or matplotlib's name of one.
+        limits: The values of the first and the last colour: the same for maps to be compared, ``(-v, v)`` for
+            a map with signs. None: the map's least and greatest.
 
     Returns:
         The picture, (height, width, 3), uint8.
 
     Raises:
-        ValueError: If the map is of another shape, or the colour map is unknown.
+        ValueError: If the map is of another shape or not finite, the colour map is unknown, or the limits do
+            not increase.
 
     Example:
         >>> coloured(np.array([[0.0, 1.0]])).tolist()
         [[[0, 0, 3], [252, 254, 164]]]
     """
-    return _rgb(_unit(_plane(map)), cmap)
+    return _rgb(_unit(plane(map), limits), cmap)
 
 
-def overlay(image: Any, map: Any, cmap: str = COLOURS, alpha: float = 0.75) -> np.ndarray:
+def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = 0.75) -> np.ndarray:
     """Draws a map over its image: opaque where the map is high, clear where it is low.
 
     A position of value v, between the map's least (0) and greatest (1), is covered to ``alpha * sqrt(v)``.
@@ -41,7 +49,7 @@ def overlay(image: Any, map: Any, cmap: str = COLOURS, alpha: float = 0.75) -> n
             from 0 to 1.
         map: A map of one class, (height, width) or (height, width, 1), of any range; one of another size is
             resized to the image's.
-        cmap: Matplotlib's name of a colour map.
+        cmap: A colour map, or matplotlib's name of one.
         alpha: How much of the image the map's greatest value covers, from 0 to 1.
 
     Returns:
@@ -58,15 +66,7 @@ def overlay(image: Any, map: Any, cmap: str = COLOURS, alpha: float = 0.75) -> n
     if not 0 <= alpha <= 1:
         raise ValueError(f"expected alpha from 0 to 1, got {alpha}")
     picture = displayable(image)
-    values = _unit(_plane(map))
-    if values.shape != picture.shape[:2]:
-        from PIL import Image
-
-        height, width = picture.shape[:2]
-        resized = Image.fromarray(values.astype(np.float32)).resize(
-            (width, height), Image.Resampling.BILINEAR
-        )
-        values = np.asarray(resized)
+    values = resized(_unit(plane(map)), picture.shape[:2])
     cover = alpha * np.sqrt(values)[..., np.newaxis]
     return np.round((1 - cover) * picture + cover * _rgb(values, cmap)).astype(np.uint8)
 
@@ -96,7 +96,7 @@ def displayable(image: Any) -> np.ndarray:
             "expected an image of shape (height, width), (height, width, 1) or (height, width, 3), "
             f"got {image.shape}"
         )
-    largest = 255 if image.dtype.kind in "iub" else 1
+    largest = 255 if image.dtype.kind in "iu" else 1
     if not (image.min() >= 0 and image.max() <= largest):
         raise ValueError(
             f"expected an image of {image.dtype.name} with values from 0 to {largest}, "
@@ -130,27 +130,90 @@ def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(joined[:-1], axis=1)
 
 
-def _plane(map: Any) -> np.ndarray:
+def plane(map: Any) -> np.ndarray:
+    """Brings a map of one class to two dimensions.
+
+    Args:
+        map: A map, (height, width) or (height, width, 1).
+
+    Returns:
+        The map, (height, width), float64.
+
+    Raises:
+        ValueError: If the map is of another shape, or holds a value that is not finite.
+
+    Example:
+        >>> plane(np.ones([4, 6, 1])).shape
+        (4, 6)
+    """
     map = np.asarray(map)
-    plane = map[..., 0] if map.ndim == 3 and map.shape[-1] == 1 else map
-    if plane.ndim != 2 or plane.size == 0:
+    values = map[..., 0] if map.ndim == 3 and map.shape[-1] == 1 else map
+    if values.ndim != 2 or values.size == 0:
         raise ValueError(
             f"expected a map of one class, (height, width) or (height, width, 1), got shape {map.shape}"
         )
-    return plane.astype(np.float64)
-
-
-def _unit(values: np.ndarray) -> np.ndarray:
+    values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("expected a map of finite values, got NaN or infinity")
-    values = values - values.min()
-    return values / (values.max() or 1)
+    return values
 
 
-def _rgb(values: np.ndarray, cmap: str) -> np.ndarray:
+def resized(values: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Resizes a map, linearly, where it is of another size.
+
+    Args:
+        values: A map, (height, width).
+        size: The height and the width wanted.
+
+    Returns:
+        The map of that size.
+
+    Example:
+        >>> resized(np.eye(4), (8, 6)).shape
+        (8, 6)
+    """
+    if values.shape == size:
+        return values
+    from PIL import Image
+
+    height, width = size
+    image = Image.fromarray(values.astype(np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def colour_map(cmap: Colours) -> "Colormap":
+    """Finds a colour map by its name.
+
+    Args:
+        cmap: Matplotlib's name of a colour map, or a colour map.
+
+    Returns:
+        The colour map.
+
+    Raises:
+        ValueError: If there is none of that name.
+
+    Example:
+        >>> colour_map("inferno").N
+        256
+    """
     # At the first picture, not at import: matplotlib takes a while.
     from matplotlib import colormaps
+    from matplotlib.colors import Colormap
 
+    if isinstance(cmap, Colormap):
+        return cmap
     if cmap not in colormaps:
         raise ValueError(f"expected the name of one of matplotlib's colour maps, got {cmap!r}")
-    return colormaps[cmap](values, bytes=True)[..., :3]
+    return colormaps[cmap]
+
+
+def _unit(values: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
+    least, greatest = (values.min(), values.max()) if limits is None else limits
+    if limits is not None and not least < greatest:
+        raise ValueError(f"expected limits that increase, got {limits}")
+    return np.clip((values - least) / ((greatest - least) or 1), 0, 1)
+
+
+def _rgb(values: np.ndarray, cmap: Colours) -> np.ndarray:
+    return colour_map(cmap)(values, bytes=True)[..., :3]
