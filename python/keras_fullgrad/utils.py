@@ -2,9 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+
+from keras_fullgrad import pictures
+from keras_fullgrad.pictures import arrays, texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -12,34 +16,40 @@ if TYPE_CHECKING:
 
 def visualize(
     images: Any,
-    titles: Sequence[str] | None = None,
-    overlays: Sequence[Any] | None = None,
+    titles: Sequence[str] | str | None = None,
+    overlays: Any | None = None,
     overlay_alpha: float = 0.75,
     rows: int | None = None,
     cols: int | None = None,
     figsize: tuple[float, float] | None = None,
-    cmap: str | None = None,
-    overlay_cmap: str | None = None,
-    to_file: str | None = None,
+    cmap: "arrays.Colours | None" = None,
+    overlay_cmap: "arrays.Colours | None" = None,
+    to_file: str | PathLike[str] | None = None,
     to_buffer: IO[bytes] | None = None,
     subplots_ws: float = 0.0,
     subplots_hs: float = 0.0,
 ) -> "Figure":
     """Draws images in a grid, with maps over those that have one.
 
+    Images of one channel are drawn from their least to their greatest value: those of integers, and those
+    with a map over them, in grey, as photographs; others in inferno, as maps. A photograph of floats is drawn
+    in grey too as :func:`keras_fullgrad.pictures.displayable` gives it.
+
     Args:
-        images: An image or a list of them: (height, width), (height, width, 1) or (height, width, 3);
-            None leaves a place empty.
-        titles: A title for each image.
-        overlays: A map for each image, or None for an image without.
+        images: An image or several: (height, width), (height, width, 1) or (height, width, 3), the latter
+            integers from 0 to 255 or floats from 0 to 1; None leaves a place empty.
+        titles: A title for each image, or for the first ones. They are as small as the widest must be to fit
+            its column.
+        overlays: A map of one class for each image, or for the first ones; None for an image without. Maps
+            of another size are resized to their images'.
         overlay_alpha: How much of an image its map covers, from 0 to 1.
         rows: Rows of the grid. None: as many as needed.
         cols: Columns of the grid. None: as many as needed, 8 at most.
-        figsize: Width and height in inches. None: 4 for each image.
-        cmap: Matplotlib's name of the colour map for images of one channel.
-        overlay_cmap: Likewise for the overlays.
-        to_file: A path to write the picture to.
-        to_buffer: A binary file to write the picture to.
+        figsize: Width and height in inches. None: 4 for each image, and room for the titles.
+        cmap: A colour map for images of one channel, or matplotlib's name of one. None: see above.
+        overlay_cmap: Likewise for the overlays. None: inferno.
+        to_file: A path to write the picture to; its ending tells the format.
+        to_buffer: A binary file to write the picture to, as PNG.
         subplots_ws: Space between columns, relative to an image's width.
         subplots_hs: Space between rows, relative to an image's height.
 
@@ -47,7 +57,8 @@ def visualize(
         The figure, which a notebook shows.
 
     Raises:
-        ValueError: If there is no image.
+        ValueError: If there is no image, images or maps are of a wrong shape or range, there are more titles
+            or overlays than images, or the grid has too few places.
 
     Example:
         >>> figure = visualize([np.zeros([8, 8, 3]), np.ones([8, 8, 1])], titles=["image", "map"])
@@ -59,37 +70,85 @@ def visualize(
 
     from keras_fullgrad.figure import NotebookFigure
 
-    if hasattr(images, "shape") and len(images.shape) <= 3:
-        images = [images]
-    images = [None if image is None else _displayable(image) for image in images]
-    if not images:
-        raise ValueError("expected at least one image, got none")
-    if rows is None:
-        cols = cols or min(8, len(images))
-        rows = math.ceil(len(images) / cols)
-    else:
-        cols = cols or math.ceil(len(images) / rows)
+    if _is_one(images):
+        images, overlays = [images], [overlays] if _is_one(overlays) else overlays
+    images, overlays = list(images), list(() if overlays is None else overlays)
+    titles = [titles] if isinstance(titles, str) else list(() if titles is None else titles)
+    rows, cols = _geometry(len(images), rows, cols)
+    for name, given in (("titles", titles), ("overlays", overlays)):
+        if len(given) > len(images):
+            raise ValueError(f"expected at most as many {name} as the {len(images)} images, got {len(given)}")
+    if not 0 <= overlay_alpha <= 1:
+        raise ValueError(f"expected overlay_alpha from 0 to 1, got {overlay_alpha}")
+    overlays += [None] * (len(images) - len(overlays))
+    drawn = [
+        _drawn(index, image, overlay, cmap, overlay_cmap, overlay_alpha)
+        for index, (image, overlay) in enumerate(zip(images, overlays, strict=True))
+    ]
 
-    figure = NotebookFigure(figsize=figsize or (4 * cols, 4 * rows))
+    first, others = texts.height(titles[:cols]), texts.height(titles[cols:])
+    figure = NotebookFigure(figsize=figsize or (4 * cols, 4 * rows + first + others * (rows - 1)))
     FigureCanvasAgg(figure)
-    for index, image in enumerate(images):
+    for index, layers in enumerate(drawn):
         axes = figure.add_subplot(rows, cols, index + 1)
         axes.axis("off")
-        if titles is not None and index < len(titles):
-            axes.set_title(titles[index])
-        if image is None:
-            continue
-        axes.imshow(image, cmap=cmap)
-        if overlays is not None and index < len(overlays) and overlays[index] is not None:
-            axes.imshow(_displayable(overlays[index]), cmap=overlay_cmap, alpha=overlay_alpha)
-    top = 1.0 if titles is None else 1 - 0.35 / figure.get_figheight()
-    figure.subplots_adjust(0, 0, 1, top, wspace=subplots_ws, hspace=subplots_hs)
-    for target in (to_file, to_buffer):
-        if target is not None:
-            figure.savefig(target, format=None if isinstance(target, str) else "png")
+        if index < len(titles):
+            axes.set_title(titles[index], fontsize=texts.SIZE)
+        for values, style in layers:
+            axes.imshow(values, **style)
+    width, height = figure.get_size_inches()
+    texts.shrink([axes.title for axes in figure.axes], [width / cols] * len(figure.axes))
+    side = (height - first - others * (rows - 1)) / (rows + subplots_hs * (rows - 1))
+    figure.subplots_adjust(
+        0, 0, 1, 1 - first / height, wspace=subplots_ws, hspace=subplots_hs + others / side
+    )
+    if to_file is not None:
+        figure.savefig(to_file)
+    if to_buffer is not None:
+        figure.savefig(to_buffer, format="png")
     return figure
 
 
-def _displayable(image: Any) -> np.ndarray:
-    image = np.asarray(image)
-    return image[..., 0] if image.ndim > 2 and image.shape[-1] == 1 else image
+def _is_one(images: Any) -> bool:
+    return hasattr(images, "shape") and len(images.shape) <= 3
+
+
+def _geometry(count: int, rows: int | None, cols: int | None) -> tuple[int, int]:
+    if not count:
+        raise ValueError("expected at least one image, got none")
+    if rows is None:
+        cols = min(8, count) if cols is None else cols
+        rows = math.ceil(count / max(cols, 1))
+    elif cols is None:
+        cols = math.ceil(count / max(rows, 1))
+    if rows < 1 or cols < 1 or rows * cols < count:
+        raise ValueError(f"expected a grid with places for {count} images, got {rows} rows of {cols}")
+    return rows, cols
+
+
+def _drawn(
+    index: int,
+    image: Any,
+    overlay: Any,
+    cmap: "arrays.Colours | None",
+    overlay_cmap: "arrays.Colours | None",
+    alpha: float,
+) -> list[tuple[np.ndarray, dict[str, Any]]]:
+    """What is drawn in a place, from below, and how."""
+    layers: list[tuple[np.ndarray, dict[str, Any]]] = []
+    if image is None:
+        return layers
+    try:
+        image = np.asarray(image)
+        if image.ndim == 2 or (image.ndim == 3 and image.shape[-1] == 1):
+            photograph = image.dtype.kind in "iu" or overlay is not None
+            colours = cmap or ("gray" if photograph else pictures.COLOURS)
+            layers.append((arrays.plane(image), {"cmap": arrays.colour_map(colours)}))
+        else:
+            layers.append((pictures.displayable(image), {}))
+        if overlay is not None:
+            style = {"cmap": arrays.colour_map(overlay_cmap or pictures.COLOURS), "alpha": alpha}
+            layers.append((arrays.resized(arrays.plane(overlay), image.shape[:2]), style))
+    except ValueError as error:
+        raise ValueError(f"image {index}: {error}") from None
+    return layers
