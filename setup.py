@@ -90,6 +90,12 @@ setup(
             ZARR,
         ],
         "dev": ["clang-format", "mypy", "pre-commit", "ruff"],
-        "docs": ["latex2mathml>=3.77", "mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings-python>=2"],
+        "docs": [
+            "latex2mathml>=3.77",
+            "mkdocs>=1.6,<2",
+            "mkdocs-material>=9.6",
+            "mkdocstrings-python>=2",
+            "scikit-learn",
+        ],
     },
 )

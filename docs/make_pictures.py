@@ -2,7 +2,7 @@
 
 Usage: python docs/make_pictures.py docs/pictures
 
-Takes a minute or two: two small nets are trained. Needs scikit-learn, for its two photographs.
+Takes a minute or two, since two small nets are trained. Needs scikit-learn, for its two photographs.
 """
 
 import contextlib
@@ -21,18 +21,15 @@ def make(folder: Path) -> None:
     Args:
         folder: Where to write the pictures; made where it is missing.
     """
+    code = "".join(re.findall(r"```python\n(.*?)```", GALLERY.read_text(), re.DOTALL))
     folder.mkdir(parents=True, exist_ok=True)
-    blocks = re.findall(r"```python\n(.*?)```", GALLERY.read_text(), re.DOTALL)
     before = Path.cwd()
-    sys.path.insert(0, str(GALLERY.parent.resolve()))
     os.chdir(folder)
     try:
-        # Progress bars are of no use here.
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile("".join(blocks), str(GALLERY), "exec"), {"__name__": "gallery"})
+        with contextlib.redirect_stdout(io.StringIO()):  # Progress bars, of no use here.
+            exec(code, {})
     finally:
         os.chdir(before)
-        sys.path.pop(0)
 
 
 if __name__ == "__main__":

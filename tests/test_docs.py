@@ -22,8 +22,12 @@ def with_python(pages):
     return [page for page in pages if any(block.language == "python" for block in examples.blocks(page))]
 
 
+# The gallery trains nets: tests/test_gallery.py runs it, with little training.
+RUN = [page for page in with_python(sorted(DOCS.glob("*.md"))) if page.stem != "gallery"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", with_python(sorted(DOCS.glob("*.md"))), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     examples.run(page)

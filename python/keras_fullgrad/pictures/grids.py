@@ -30,7 +30,7 @@ def grid(
         inches: The height of each picture.
 
     Returns:
-        The figure, as large as its pictures and their texts.
+        The figure, as large as its pictures and their texts, which a notebook shows.
 
     Raises:
         ValueError: If there is no picture, or there are titles or labels without a place.
@@ -42,11 +42,12 @@ def grid(
     """
     # At the first picture, not at import: matplotlib takes a while.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from keras_fullgrad.figure import NotebookFigure
 
     titles, labels = titles or [], labels or []
     _check(pictures, titles, labels)
-    figure = Figure(facecolor="white")
+    figure = NotebookFigure(facecolor="white")
     FigureCanvasAgg(figure)
     style: dict[str, Any] = {"fontsize": texts.SIZE, "color": texts.INK}
     beside = [figure.text(0, 0, label, ha="right", va="center", **style) for label in labels]
