@@ -94,8 +94,8 @@ def mosaic(
         photograph = photographs()[classes[place]]
         crop = (_held_out_crop if held_out else _training_crop)(photograph, rng)
         left, top, side = crop
-        box = (left, top, left + side, top + side)
-        pixels[place] = _pixels(photograph.image.resize((tile, tile), Image.Resampling.BILINEAR, box))
+        cut = photograph.image.crop((left, top, left + side, top + side))
+        pixels[place] = _pixels(cut.resize((tile, tile), Image.Resampling.BILINEAR))
         shares[classes[place]] += _share(photograph, crop)
     height, width = tile * classes.shape[0], tile * classes.shape[1]
     return pixels.swapaxes(1, 2).reshape(height, width, 3), shares / classes.size
@@ -111,8 +111,8 @@ def _training_crop(photograph: Photograph, rng: np.random.Generator) -> tuple[in
     """Any crop, or the one of two that shows more of the subject: by chance there would be little of it."""
     left, top, right, bottom = photograph.held_out
     crops: list[tuple[int, int, int]] = []
-    wanted = rng.integers(1, 3)
-    while len(crops) < wanted:
+    candidates = rng.integers(1, 3)
+    while len(crops) < candidates:
         side = int(np.exp(rng.uniform(*np.log(CROPS))))
         x, y = (int(rng.integers(length - side)) for length in photograph.image.size)
         if x + side <= left or x >= right or y + side <= top or y >= bottom:

@@ -154,12 +154,13 @@ def test_a_grid_holds_its_pictures_and_texts():
     ("arguments", "message"),
     [
         (([[None]],), "at least one picture, got none"),
+        (([[IMAGE[..., :2]]],), r"an image of shape .*, got \(6, 5, 2\)"),
         (([[IMAGE]], [["a", "b"]]), r"a title for each picture, \[1\] in the rows, got \[2\]"),
         (([[IMAGE]], [["a"], ["b"]]), r"a title for each picture, \[1\] in the rows, got \[1, 1\]"),
         (([[IMAGE]], None, ["a", "b"]), "a label for each of 1 rows, got 2"),
     ],
 )
-def test_titles_and_labels_have_places(arguments, message):
+def test_wrong_grids(arguments, message):
     with pytest.raises(ValueError, match=message):
         pictures.grid(*arguments)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_fullgrad.pictures.arrays import COLOURS, Colours, coloured, displayable, plane
+from keras_fullgrad.pictures.arrays import COLOURS, Colours, coloured, plane
 from keras_fullgrad.pictures.grids import grid
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def of_layers(
         images: The images that were explained, (images, height, width, 1 or 3); integers from 0 to 255, or
             floats from 0 to 1.
         terms: Maps by the layer's name, (images, height, width, K), as
-            :func:`keras_fullgrad.full_gradients` returns them with ``return_terms``.
+            :func:`keras_fullgrad.full_gradients` returns them with ``return_terms``; drawn in their order, in
+            which layers of implicit biases alone are the last.
         index: Which image.
         target: Which of the K classes that were explained.
         groups: At most as many pictures of layers; ``len(terms)`` draws each by itself.
@@ -53,7 +54,7 @@ def of_layers(
     maps = _maps(images, terms, index, target)
     total = np.sum(list(maps.values()), axis=0)
     size = sum(np.abs(map).sum() for map in maps.values())
-    pictures, titles = [displayable(images[index])], ["image"]
+    pictures, titles = [images[index]], ["image"]
     for names in _groups(list(maps), groups):
         map = np.sum([maps[name] for name in names], axis=0)
         share = np.abs(map).sum() / (size or 1)

@@ -33,12 +33,11 @@ def width(text: "Text") -> float:
     return float(text.get_window_extent(RendererAgg(1, 1, dpi)).width) / dpi
 
 
-def height(titles: Sequence[str | None], size: float = SIZE) -> float:
+def height(titles: Sequence[str | None]) -> float:
     r"""Tells how much room the titles of a row take above their pictures.
 
     Args:
-        titles: The titles.
-        size: The size of their letters, in points.
+        titles: The titles, in letters of the size above.
 
     Returns:
         The height of the one with the most lines, in inches; 0 where all are empty.
@@ -48,7 +47,7 @@ def height(titles: Sequence[str | None], size: float = SIZE) -> float:
         True
     """
     lines = max((title.count("\n") + 1 for title in titles if title), default=0)
-    return (1.25 * size * lines + 10) / 72 if lines else 0.0
+    return (1.25 * SIZE * lines + 10) / 72 if lines else 0.0
 
 
 def shrink(texts: Sequence["Text"], inches: Sequence[float]) -> None:
