@@ -16,6 +16,8 @@ from setuptools.command.build_ext import build_ext
 
 CUDA = os.environ.get("FULLGRAD_CUDA", "AUTO").upper()
 CUDA_COMPILER = "cuda-toolkit[nvcc,cudart,crt,nvvm,cccl]==13.0.*"
+# Without aiohttp, threads of Ray Data's that look for fsspec's HTTP trip over each other.
+RAY = ["aiohttp", "ray[data]>=2.60"]
 ZARR = "zarr>=3; python_version >= '3.11'"  # Older Pythons have an older Zarr only.
 TENSORFLOW_VERSIONS = ">=2.18,<2.22"
 
@@ -76,6 +78,7 @@ setup(
     extras_require={
         "cpu": [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
         "cuda": [f"tensorflow[and-cuda]{TENSORFLOW_VERSIONS}"],
+        "ray": RAY,
         "zarr": [ZARR],
         "test": [
             "hypothesis",
@@ -87,6 +90,7 @@ setup(
             "scikit-learn",
             "selenium",
             "tensorboard",
+            *RAY,
             ZARR,
         ],
         "dev": ["clang-format", "mypy", "pre-commit", "ruff"],

@@ -111,12 +111,12 @@ class Job:
                 settings[name] = f"{file.name}, SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()}"
         return settings
 
-    def contents(self) -> Iterator[list[bytes] | None]:
+    def contents(self) -> Iterator[list[bytes | None] | None]:
         """What the images of each batch hold, where they are not files of their own."""
         return tables.images(self.tables, self.batch_size) if self.tables else itertools.repeat(None)
 
     def read(
-        self, entries: Sequence[Entry], contents: Sequence[str | bytes] | None = None
+        self, entries: Sequence[Entry], contents: Sequence[str | bytes | None] | None = None
     ) -> tuple[list[Read], list[tuple[Source, str]]]:
         """Reads images, and finds the classes that a table names for them.
 
@@ -138,7 +138,9 @@ class Job:
             try:
                 if source.wanted is not None:
                     classes = [labels.index(source.wanted, self.labels, known)]
-                pixels = images.read(content, net.size, net.channels, request.crop, request.max_pixels)
+                # A table may have no image in a row.
+                file = content or b""
+                pixels = images.read(file, net.size, net.channels, request.crop, request.max_pixels)
             except ValueError as error:
                 if self.strict:
                     raise ValueError(f"{source.path}: {error}") from error

@@ -33,7 +33,7 @@ def sources(files: Sequence[str]) -> list[Source]:
     return found
 
 
-def images(files: Sequence[str], size: int) -> Iterator[list[bytes]]:
+def images(files: Sequence[str], size: int) -> Iterator[list[bytes | None]]:
     """Reads images.
 
     Args:
@@ -41,7 +41,7 @@ def images(files: Sequence[str], size: int) -> Iterator[list[bytes]]:
         size: How many images to read at a time; the last time there may be fewer.
 
     Yields:
-        What their files held.
+        What their files held; None where a row has none.
     """
     rows = (
         image

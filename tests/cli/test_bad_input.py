@@ -247,6 +247,12 @@ def test_models(photos, tmp_path):
         (["--preprocessing", "caffe"], "expected --preprocessing raw or unit for a net of grey images"),
         (["--size", "32"], "expected --size 96x96, which the model takes, got 32x32"),
         (["--simple", "--implicit-biases"], "expected simple or implicit_biases, got both"),
+        (["--num-actors", "2"], "expected --engine ray with --address or --num-actors, got --engine local"),
+        (["--address", "auto"], "expected --engine ray with --address or --num-actors, got --engine local"),
+        (
+            ["--engine", "ray", "--address", "head"],
+            "expected --address HOST:PORT, as ray start names it, got head",
+        ),
     ],
 )
 def test_options(photos, tmp_path, options, message):
@@ -340,10 +346,24 @@ def test_h5_files_of_keras_that_runs_their_code(photos, tmp_path, monkeypatch):
     assert "Keras 3.11.2 runs code that an .h5 file holds, 3.11.3 does not; --unsafe loads it" in said.err
 
 
-def test_zarr_that_is_not_installed(photos, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "zarr", None)
-    said = explain(photos, "--out", tmp_path / "out", "--format", "zarr", status=1)
-    assert "expected zarr 3 for --format zarr: pip install 'keras-fullgrad[zarr]'" in said.err
+@pytest.mark.parametrize(
+    ("module", "options", "message"),
+    [
+        ("zarr", ["--format", "zarr"], "zarr 3 for --format zarr: pip install 'keras-fullgrad[zarr]'"),
+        (
+            "pyarrow",
+            ["--format", "parquet"],
+            "pyarrow for --format parquet: pip install 'keras-fullgrad[ray]'",
+        ),
+        ("ray", ["--engine", "ray"], "Ray for --engine ray: pip install 'keras-fullgrad[ray]'"),
+    ],
+)
+def test_packages_that_are_not_installed(photos, tmp_path, monkeypatch, module, options, message):
+    for name in [module, *(each for each in sys.modules if each.startswith(f"{module}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    said = explain(photos, "--out", tmp_path / "out", *options, status=1)
+    assert f"error: expected {message}" in said.err
+    assert not (tmp_path / "out").exists()
 
 
 def in_a_process(*arguments, **options):

@@ -29,8 +29,8 @@ class FullGrad:
             num_gpus=1,
         )
 
-    An actor without ``num_gpus`` computes on CPUs, and two that share a GPU share its memory. A map depends, by
-    rounding, on the images beside it in a batch, and Ray cuts batches at the ends of its blocks.
+    An actor without ``num_gpus`` computes on CPUs, and two that share a GPU share its memory. A map depends,
+    by rounding, on the images beside it in a batch, and Ray cuts batches at the ends of its blocks.
 
     Args:
         model: A ``.keras`` file that every machine can read, loaded without running code that it may hold; or

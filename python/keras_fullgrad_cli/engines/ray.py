@@ -12,6 +12,7 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator
@@ -32,6 +33,7 @@ from keras_fullgrad_cli.writing import Writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import ray
     from ray.data import Dataset
 
 _EXPECTED = (ValueError, TypeError, OSError, tf.errors.OpError)
@@ -43,7 +45,8 @@ def connected(address: str | None, actors: int | None) -> Iterator[Engine]:
     """Connects to a cluster.
 
     Args:
-        address: Of the cluster. None: the one that this machine is in, or else one of this machine alone.
+        address: Of the cluster. None: what RAY_ADDRESS says, the one that this machine is in, or else one of
+            this machine alone.
         actors: How many processes are to compute. None: one for each GPU, or, without any, each machine.
 
     Yields:
@@ -52,6 +55,9 @@ def connected(address: str | None, actors: int | None) -> Iterator[Engine]:
     Raises:
         ValueError: If Ray is not installed, or there is no such cluster.
     """
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address not in (None, "auto"):
+        _check_reachable(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray.data
@@ -63,13 +69,24 @@ def connected(address: str | None, actors: int | None) -> Iterator[Engine]:
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError) as error:
-        raise ValueError(f"expected a Ray cluster at {address}: {error}") from error
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        raise ValueError(f"expected a Ray cluster: {error}") from error
     signal.signal(signal.SIGTERM, on_sigterm)  # Ray put its own in place.
     try:
         yield functools.partial(_explain, actors)
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would go on trying."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in address or not port.isdecimal():
+        raise ValueError(f"expected --address HOST:PORT, as ray start names it, got {address}")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ValueError(f"expected a Ray cluster at {address}: {error}") from error
 
 
 def _explain(
@@ -79,12 +96,13 @@ def _explain(
 
     cluster = ray.cluster_resources()
     cpus, gpus = int(cluster.get("CPU", 0)), int(cluster.get("GPU", 0))
-    actors = actors or gpus or sum(node["Alive"] for node in ray.nodes())
-    if job.tables and not gpus and actors >= cpus:
-        raise ValueError(
-            f"expected --num-actors below the {cpus} CPUs of the cluster, one of which reads Parquet files, "
-            f"got {actors}"
-        )
+    most = gpus or cpus - bool(job.tables)
+    actors = actors or gpus or max(1, min(most, sum(node["Alive"] for node in ray.nodes())))
+    if actors > most:
+        # Ray would wait for ever.
+        held = f"{gpus} GPUs" if gpus else f"{cpus} CPUs"
+        reader = ", one of which reads Parquet files" if job.tables and not gpus else ""
+        raise ValueError(f"expected --num-actors of at most {most} for {held}{reader}, got {actors}")
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     to_do, rows = _from_tables(job, batches) if job.tables else _from_files(batches)
@@ -100,18 +118,19 @@ def _explain(
     arguments = [_everywhere(job.request), job.strict, writer]
     explained = rows.map(actor, fn_constructor_args=arguments, compute=pool, **resources)
     done = 0
-    noted: set[str] = set()
-    for row in explained.iter_rows():
-        done += 1
-        outcome, said = pickle.loads(row["outcome"])
-        for note in said - noted:
-            warnings.warn(note, stacklevel=1)
-        noted |= said
-        if isinstance(outcome, Exception):
-            raise outcome
-        yield outcome
+    try:
+        for row in explained.iter_rows():
+            done += 1
+            outcome, notes = pickle.loads(row["outcome"])
+            for note in notes:
+                warnings.warn(note, stacklevel=1)
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield outcome
+    except ray.exceptions.RayError as error:
+        raise ValueError(f"Ray gave up, --resume goes on: {error}") from error
     if done != to_do:
-        raise ValueError(f"expected {to_do} batches of Ray, got {done}")
+        raise ValueError(f"expected {to_do} batches of Ray, got {done}; --resume goes on")
 
 
 def _from_files(batches: Iterable[list[Entry]]) -> tuple[int, "Dataset"]:
@@ -153,10 +172,12 @@ def _from_tables(job: Job, batches: Iterable[list[Entry]]) -> tuple[int, "Datase
     )
 
 
-def _packed(block: "pa.Table", entries: "pa.Table", size: int) -> dict[str, list[bytes]]:
+def _packed(block: "pa.Table", all_entries: "ray.ObjectRef", size: int) -> dict[str, list[bytes]]:
     """Makes a batch of a block, if it is to be done."""
     import pyarrow.compute as pc
+    import ray
 
+    entries = ray.get(all_entries)
     start = pc.index(entries["path"], block["path"][0]).as_py()
     here = entries.slice(start, size).to_pylist()
     if start % size or [each["path"] for each in here] != block["path"].to_pylist():
@@ -213,7 +234,7 @@ class _Actor:
                 outcome = error
         return {"outcome": pickle.dumps((outcome, notes))}
 
-    def _explained(self, entries: list[Entry], contents: list[str | bytes], notes: set[str]) -> Outcome:
+    def _explained(self, entries: list[Entry], contents: list[str | bytes | None], notes: set[str]) -> Outcome:
         job = self._job
         read, unreadable = job.read(entries, contents)
         if all(image.entry.done for image in read):
