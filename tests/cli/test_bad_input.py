@@ -296,6 +296,8 @@ def test_classes_of_both_kinds(photos, tmp_path):
     (photos / "table.csv").write_text("path,class\na.png,1\n")
     said = explain(photos / "table.csv", "--class", "2", "--out", tmp_path / "out", status=1)
     assert "expected classes from --class or from a table, got both" in said.err
+    said = explain(photos / "table.csv", photos / "b.jpg", "--out", tmp_path / "out", status=1)
+    assert "expected classes from tables for all images or for none, got some without" in said.err
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,9 @@ class _Actor:
                 outcome = error
         return {"outcome": pickle.dumps((outcome, notes))}
 
-    def _explained(self, entries: list[Entry], contents: list[str | bytes | None], notes: set[str]) -> Outcome:
+    def _explained(
+        self, entries: list[Entry], contents: list[str | bytes | None], notes: set[str]
+    ) -> Outcome:
         job = self._job
         read, unreadable = job.read(entries, contents)
         if all(image.entry.done for image in read):
