@@ -152,7 +152,8 @@ def _source(record: dict[str, Any]) -> Source:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Writes a file whole, or not at all."""
-    unfinished = path.with_name(path.name + _UNFINISHED)
+    # A dot, so that what reads a folder of Parquet files passes it over.
+    unfinished = path.with_name(f".{path.name}{_UNFINISHED}")
     try:
         unfinished.write_bytes(data)
     except BaseException:

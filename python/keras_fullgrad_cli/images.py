@@ -77,7 +77,7 @@ def _found(argument: str) -> Iterator[Source]:
         return
     path = Path(argument)
     if path.is_dir():
-        files = _wanted(list(_in_folder(path)))
+        files = _images_or_tables(list(_in_folder(path)))
         kind = "folder"
     elif path.suffix.lower() == ".csv" and path.is_file():
         yield from _rows(path)
@@ -105,13 +105,13 @@ def _at_url(url: str) -> list[str]:
     if files is None:
         return [url]
     runs = tuple(file.removesuffix(SETTINGS) for file in files if file.endswith(f"/{SETTINGS}"))
-    found = _wanted([file for file in files if not file.startswith(runs)])
+    found = _images_or_tables([file for file in files if not file.startswith(runs)])
     if not found:
         raise ValueError(f"expected images in the folder {url}, got none")
     return found
 
 
-def _wanted(files: list[_File]) -> list[_File]:
+def _images_or_tables(files: list[_File]) -> list[_File]:
     """The images in a folder; where there are none, the Parquet files."""
     suffixes = [PurePath(file).suffix.lower() for file in files]
     kinds = _SUFFIXES if _SUFFIXES.intersection(suffixes) else {PARQUET}

@@ -21,10 +21,12 @@ def sources(files: Sequence[str]) -> list[Source]:
         The images, in order.
 
     Raises:
-        ValueError: If pyarrow is not installed, a file cannot be read or lacks a column, or two images have
-            the same path.
+        ValueError: If pyarrow is not installed, a file cannot be read or lacks a column, there is no image,
+            or two have the same path.
     """
     found = [source for file in files for source in _sources(file)]
+    if not found:
+        raise ValueError(f"expected images in {', '.join(files)}, got none")
     seen: set[str] = set()
     for source in found:
         if source.path in seen:
@@ -58,7 +60,7 @@ def _sources(file: str) -> Iterator[Source]:
     types = dict(zip(opened.schema_arrow.names, opened.schema_arrow.types, strict=True))
     for column, kinds in (("image", ("binary", "large_binary")), ("path", ("string", "large_string"))):
         if str(types.get(column)) not in kinds:
-            got = f"{types[column]}" if column in types else "none"
+            got = types.get(column, "none")
             raise ValueError(f"expected a column '{column}' of type {kinds[0]} in {file}, got {got}")
     table = opened.read(columns=["path", *({"class"} & set(types))])
     paths = table["path"].to_pylist()

@@ -34,10 +34,10 @@ class Writer:
         self._drawing = (cmap, strength)
 
     def check(self) -> None:
-        """Checks that the folder is here, in another process.
+        """Checks that the folder is on this machine too.
 
         Raises:
-            ValueError: If this machine has no such folder, or another one.
+            ValueError: If it is not.
         """
         if not (self._folder / SETTINGS).exists():
             raise ValueError(

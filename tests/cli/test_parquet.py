@@ -49,6 +49,10 @@ def test_classes(tables, tmp_path):
         ({"path": ["a"]}, "expected a column 'image' of type binary in {file}, got none"),
         ({"image": [b"a"]}, "expected a column 'path' of type string in {file}, got none"),
         ({"image": [1], "path": ["a"]}, "expected a column 'image' of type binary in {file}, got int64"),
+        (
+            {"image": pa.array([], pa.binary()), "path": pa.array([], pa.string())},
+            "expected images in {file}, got none",
+        ),
         ({"image": [b"a", b"b"], "path": ["a", "a"]}, "of its own for each image in Parquet, got a twice"),
     ],
 )

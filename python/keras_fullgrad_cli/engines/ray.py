@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from keras_fullgrad import keep_host_memory
 from keras_fullgrad.integrations.ray import FullGrad, use_granted_gpus
 from keras_fullgrad_cli.engines import Engine
 from keras_fullgrad_cli.folder import Entry, Place
@@ -153,15 +154,16 @@ def _from_tables(job: Job, batches: Iterable[list[Entry]]) -> tuple[int, "Datase
     import pyarrow as pa
     import ray
 
-    to_do = 0
-    columns: dict[str, list[Any]] = {name: [] for name in ("path", "wanted", "name", "row", "done")}
-    for batch in batches:
-        to_do += not all(entry.done for entry in batch)
-        for source, place, done in batch:
-            for column, value in zip(columns.values(), (*source, *place, done), strict=True):
-                column.append(value)
-    wanted = pa.array(columns.pop("wanted"), pa.string())
-    entries = pa.table(columns).add_column(1, "wanted", wanted)
+    all_batches = list(batches)
+    to_do = sum(not all(entry.done for entry in batch) for batch in all_batches)
+    entries = pa.Table.from_pylist(
+        [
+            {**source._asdict(), **place._asdict(), "done": done}
+            for batch in all_batches
+            for source, place, done in batch
+        ],
+        pa.schema({"path": "string", "wanted": "string", "name": "string", "row": "int64", "done": "bool"}),
+    )
     # Where the rows of a block stand among all, their order alone tells.
     ray.data.DataContext.get_current().execution_options.preserve_order = True
     rows = ray.data.read_parquet(job.tables, columns=["image", "path"])
@@ -179,9 +181,11 @@ def _packed(block: "pa.Table", all_entries: "ray.ObjectRef", size: int) -> dict[
 
     entries = ray.get(all_entries)
     start = pc.index(entries["path"], block["path"][0]).as_py()
-    here = entries.slice(start, size).to_pylist()
+    here = entries.slice(max(start, 0), size).to_pylist()
     if start % size or [each["path"] for each in here] != block["path"].to_pylist():
-        raise ValueError(f"expected the order of the Parquet files, got other images from {start} on")
+        raise ValueError(
+            f"expected a batch of images as they stand in the Parquet files, got others at {start}"
+        )
     batch = [
         Entry(Source(each["path"], each["wanted"]), Place(each["name"], each["row"]), each["done"])
         for each in here
@@ -216,6 +220,7 @@ class _Actor:
         try:
             writer.check()
             use_granted_gpus()
+            keep_host_memory()
             self._job = Job.prepared(request, strict)
             self._full_gradients = FullGrad(lambda: self._job.net.model, **self._job.params)
         except _EXPECTED as error:
