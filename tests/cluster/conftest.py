@@ -81,7 +81,7 @@ def free_port():
         return unused.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster():
     # Ray's sockets lie in this folder, and their names must be short.
     folder = Path(tempfile.mkdtemp(prefix="ray-"))

@@ -35,7 +35,7 @@ from keras_fullgrad_cli.writing import Writer
 if TYPE_CHECKING:
     import pyarrow as pa
     import ray
-    from ray.data import Dataset
+    from ray.data import ActorPoolStrategy, Dataset
 
 _EXPECTED = (ValueError, TypeError, OSError, tf.errors.OpError)
 _MOST_THREADS = 8
@@ -95,29 +95,14 @@ def _explain(
 ) -> Generator[Outcome, None, None]:
     import ray
 
-    cluster = ray.cluster_resources()
-    cpus, gpus = int(cluster.get("CPU", 0)), int(cluster.get("GPU", 0))
-    most = gpus or cpus - bool(job.tables)
-    actors = actors or gpus or max(1, min(most, sum(node["Alive"] for node in ray.nodes())))
-    if actors > most:
-        # Ray would wait for ever.
-        held = f"{gpus} GPUs" if gpus else f"{cpus} CPUs"
-        reader = ", one of which reads Parquet files" if job.tables and not gpus else ""
-        raise ValueError(f"expected --num-actors of at most {most} for {held}{reader}, got {actors}")
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    pool, gpus = _pool(actors, bool(job.tables))
     to_do, rows = _from_tables(job, batches) if job.tables else _from_files(batches)
     if not to_do:
         return
-    # Some threads read and write while one computes.
-    threads = min(_MOST_THREADS, max(2, cpus // actors))
-    pool = ray.data.ActorPoolStrategy(
-        size=actors, max_concurrent_calls_per_actor=threads, enable_true_multi_threading=True
-    )
     actor: Any = _Actor
-    resources: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": 1}
     arguments = [_everywhere(job.request), job.strict, writer]
-    explained = rows.map(actor, fn_constructor_args=arguments, compute=pool, **resources)
+    explained = rows.map(actor, fn_constructor_args=arguments, compute=pool, num_gpus=1 if gpus else None)
     done = 0
     try:
         for row in explained.iter_rows():
@@ -132,6 +117,28 @@ def _explain(
         raise ValueError(f"Ray gave up, --resume goes on: {error}") from error
     if done != to_do:
         raise ValueError(f"expected {to_do} batches of Ray, got {done}; --resume goes on")
+
+
+def _pool(actors: int | None, reading: bool) -> tuple["ActorPoolStrategy", int]:
+    """The actors that are asked for, or as many as the cluster has room for, and how many GPUs it has."""
+    import ray
+
+    cluster = ray.cluster_resources()
+    cpus, gpus = int(cluster.get("CPU", 0)), int(cluster.get("GPU", 0))
+    machines = sum(node["Alive"] for node in ray.nodes())
+    # An actor holds a CPU, and a GPU where there are some; with no CPU to read by, Ray would wait for ever.
+    most = min(cpus - reading, gpus or cpus)
+    actors = actors or max(1, min(most, gpus or machines))
+    if actors > most:
+        held = f"{cpus} CPUs and {gpus} GPUs" if gpus else f"{cpus} CPUs"
+        reader = ", and a CPU to read Parquet files" if reading else ""
+        raise ValueError(f"expected --num-actors of at most {most} for {held}{reader}, got {actors}")
+    # Some threads of an actor read and write while one computes.
+    threads = min(_MOST_THREADS, max(2, cpus // actors))
+    pool = ray.data.ActorPoolStrategy(
+        size=actors, max_concurrent_calls_per_actor=threads, enable_true_multi_threading=True
+    )
+    return pool, gpus
 
 
 def _from_files(batches: Iterable[list[Entry]]) -> tuple[int, "Dataset"]:
