@@ -142,7 +142,10 @@ def _pool(actors: int | None, reading: bool) -> tuple["ActorPoolStrategy", int]:
 
 
 def _from_files(batches: Iterable[list[Entry]]) -> tuple[int, "Dataset"]:
-    """The batches that are to be done, and how many there are; actors read the files."""
+    """The batches that are to be done, and how many there are; actors read the files.
+
+    Ray's reader of files would end at one that is missing, or leave it out and say nothing.
+    """
     import ray
 
     rows = []
@@ -157,7 +160,7 @@ def _from_files(batches: Iterable[list[Entry]]) -> tuple[int, "Dataset"]:
 
 
 def _from_tables(job: Job, batches: Iterable[list[Entry]]) -> tuple[int, "Dataset"]:
-    """The same, of Parquet files, which Ray reads."""
+    """Likewise of Parquet files, which Ray reads."""
     import pyarrow as pa
     import ray
 
