@@ -33,7 +33,7 @@ fuzz() {
     return
   fi
   mkdir -p build/address/corpus
-  build/address/fuzz_saliency -max_total_time="$FUZZ_SECONDS" -max_len=64 -len_control=0 -verbosity=0 \
+  build/address/fuzz_saliency -max_total_time="$FUZZ_SECONDS" -max_len=64 -len_control=0 -verbosity=0 -print_funcs=0 \
     -rss_limit_mb=2048 -malloc_limit_mb=256 -timeout=60 -print_final_stats=1 build/address/corpus corpus
 }
 
@@ -45,7 +45,7 @@ aarch64() {
   diff <(build/release/test_modes) <(qemu-aarch64-static build/aarch64/test_modes)
 }
 
-CLANG=$(command -v clang++ || true)
+CLANG=${CLANG-$(command -v clang++ || true)}
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 for way in "$@"; do
   echo "== the core's tests: $way"
