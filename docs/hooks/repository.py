@@ -7,7 +7,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md")
+_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 _MARK = re.compile(r"<!-- readme: (.+) -->")
 
 
