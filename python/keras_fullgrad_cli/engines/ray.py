@@ -12,6 +12,7 @@ import logging
 import os
 import pickle
 import signal
+import sys
 import socket
 import threading
 import warnings
@@ -74,7 +75,9 @@ def connected(address: str | None, actors: int | None) -> Iterator[Engine]:
         raise ValueError(f"expected a Ray cluster: {error}") from error
     signal.signal(signal.SIGTERM, on_sigterm)  # Ray put its own in place.
     try:
-        yield functools.partial(_explain, actors)
+        # What Ray prints must not stand before the summary.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield functools.partial(_explain, actors)
     finally:
         ray.shutdown()
 
