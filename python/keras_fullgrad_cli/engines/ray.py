@@ -12,8 +12,8 @@ import logging
 import os
 import pickle
 import signal
-import sys
 import socket
+import sys
 import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator
