@@ -75,8 +75,7 @@ def connected(address: str | None, actors: int | None) -> Iterator[Engine]:
         raise ValueError(f"expected a Ray cluster: {error}") from error
     signal.signal(signal.SIGTERM, on_sigterm)  # Ray put its own in place.
     try:
-        # What Ray prints must not stand before the summary.
-        with contextlib.redirect_stdout(sys.stderr):
+        with _printing_to_stderr():
             yield functools.partial(_explain, actors)
     finally:
         ray.shutdown()
@@ -91,6 +90,20 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:
         raise ValueError(f"expected a Ray cluster at {address}: {error}") from error
+
+
+@contextlib.contextmanager
+def _printing_to_stderr() -> Iterator[None]:
+    """Keeps what Ray prints, its C++ too, away from the summary, which scripts read."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def _explain(
