@@ -31,6 +31,9 @@ inline constexpr const char* kInstructionSets[] = {"baseline"};
 #define FULLGRAD_NO_ALIAS _Pragma("GCC ivdep")
 #endif
 
+// How far ahead memory is asked for. By itself the processor fetches ahead within a page, and waits at each next one.
+inline constexpr int64_t kPrefetchBytes = 4096;
+
 // A weight for each channel, already converted, or for each element.
 template <class Real>
 struct ChannelWeight {
@@ -49,10 +52,18 @@ struct ElementWeight {
 // The rectified term at one element of an image.
 template <Rectifier rectifier, class Real, class Element, class Weight>
 struct Rectified {
+  static constexpr bool kFromCache = false;
   const Element* gradient;
   Weight weight;
   Real operator()(int64_t channel, int64_t element) const {
     return rectify<rectifier>(weight(channel, element) * load<Real>(gradient[element]));
+  }
+
+  // Asks for what lies ahead of `count` elements.
+  void prefetch(int64_t element, int64_t count) const {
+    constexpr int64_t kElementsPerLine = 64 / sizeof(Element);
+    const Element* ahead = gradient + element + kPrefetchBytes / sizeof(Element);
+    for (int64_t i = 0; i < count; i += kElementsPerLine) __builtin_prefetch(ahead + i);
   }
 
   // What is measured in the term's stead: a channel's weight keeps the order of its gradients or reverses it, so that
@@ -85,6 +96,7 @@ struct ChannelRescale {
 
 template <class Real, class Rectified>
 struct Rescaled {
+  static constexpr bool kFromCache = true;
   Rectified rectified;
   ChannelRescale<Real> rescale;
   Real operator()(int64_t channel, int64_t element) const {
@@ -112,11 +124,23 @@ Real fold(Real (&lanes)[kLanes], Function function) {
   return lanes[0];
 }
 
-template <class Real>
-struct ChannelRanges {
-  Real* min;  // (channels,)
-  Real* max;
-};
+// The sums over the lanes, (kCount, kWidth), of many positions: side by side none waits for another.
+template <int kCount, int kWidth, class Real>
+void sum_lanes(const Real* lanes, Real* sums) {
+  constexpr int kHalf = kWidth / 2;
+  Real halves[kCount * kHalf];
+  for (int row = 0; row < kCount; ++row) {
+    for (int lane = 0; lane < kHalf; ++lane) {
+      const Real* at = lanes + row * kWidth + lane;
+      halves[row * kHalf + lane] = at[0] + at[kHalf];
+    }
+  }
+  if constexpr (kHalf == 1) {
+    std::copy_n(halves, kCount, sums);
+  } else {
+    sum_lanes<kCount, kHalf>(halves, sums);
+  }
+}
 
 // Channels [first, last) of all channels: with what is kept for each of them they fit the first-level cache.
 struct ChannelBlock {
@@ -125,9 +149,55 @@ struct ChannelBlock {
 
 inline constexpr int64_t kChannelsPerBlock = 1024;
 
+// Memory is read best as one stream, position by position. Those of so few channels are one stream together.
+inline constexpr int64_t kFewChannels = 128;
+
+// Calls add(row, lane, channel) for the channels of a block at kCount positions.
+template <int kCount, class Add>
+void for_lanes(ChannelBlock block, Add add) {
+  int64_t c = block.first;
+  // Left to itself, GCC unrolls the lanes and does not always make vectors of what it gets.
+  for (; c + kLanes <= block.last; c += kLanes) {
+#pragma GCC unroll 16
+    for (int row = 0; row < kCount; ++row) {
+#pragma omp simd
+      for (int lane = 0; lane < kLanes; ++lane) add(row, lane, c + lane);
+    }
+  }
+  if (c + kLanes / 2 <= block.last) {  // Most channel counts are multiples of 8, and this keeps them in registers.
+#pragma GCC unroll 16
+    for (int row = 0; row < kCount; ++row) {
+#pragma omp simd
+      for (int lane = 0; lane < kLanes / 2; ++lane) add(row, lane, c + lane);
+    }
+    c += kLanes / 2;
+  }
+  for (int lane = 0; c < block.last; ++c, ++lane) {
+    for (int row = 0; row < kCount; ++row) add(row, lane, c);
+  }
+}
+
+// Calls function(position, count) for positions [begin, end): for kLanes at a time, and for those left over, one by
+// one.
+template <class Function>
+void for_positions(int64_t begin, int64_t end, bool together, Function function) {
+  int64_t position = begin;
+  if (together) {
+    for (; position + kLanes <= end; position += kLanes) function(position, std::integral_constant<int, kLanes>());
+  }
+  for (; position < end; ++position) function(position, std::integral_constant<int, 1>());
+}
+
+template <class Real>
+struct ChannelRanges {
+  Real* min;  // (channels,)
+  Real* max;
+};
+
 template <int kRows, class Value, class Real>
 void measure_positions(const Value& value, int64_t position, ChannelBlock block, ChannelRanges<Real> ranges) {
   const int64_t element = position * block.channels;
+  value.prefetch(element + block.first, (kRows - 1) * block.channels + block.last - block.first);
   FULLGRAD_NO_ALIAS
   for (int64_t c = block.first; c < block.last; ++c) {
     Real min = ranges.min[c];
@@ -146,9 +216,8 @@ void measure_positions(const Value& value, int64_t position, ChannelBlock block,
 template <class Value, class Real>
 FULLGRAD_DISPATCHED void measure_channels_last(Value value, int64_t begin, int64_t end, ChannelBlock block,
                                                ChannelRanges<Real> ranges) {
-  // Memory is read best as one stream, so positions are taken one by one. Those of few channels are taken four at a
-  // time, lest each waits for the ranges that the one before has just written.
-  constexpr int64_t kFewChannels = 128;
+  // Positions of few channels are taken four at a time, lest each waits for the ranges that the one before has just
+  // written.
   int64_t position = begin;
   if (block.channels <= kFewChannels) {
     for (; position + 4 <= end; position += 4) measure_positions<4>(value, position, block, ranges);
@@ -222,28 +291,17 @@ FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_last(Value value, int64
   Real mins[kLanes], maxs[kLanes];
   std::fill_n(mins, kLanes, Range<Real>().min);
   std::fill_n(maxs, kLanes, Range<Real>().max);
-  for (int64_t position = begin; position < end; ++position) {
-    Real lanes[kLanes] = {};
-    const auto add = [&](int lane, int64_t c) {
-      const Real t = value(c, position * channels + c);
-      lanes[lane] += t - origin;
+  for_positions(begin, end, channels <= 2 * kLanes, [&](int64_t position, auto count) {
+    value.prefetch(position * channels, count * channels);
+    Real lanes[count][kLanes] = {};
+    for_lanes<count>({0, channels, channels}, [&](int row, int lane, int64_t c) {
+      const Real t = value(c, (position + row) * channels + c);
+      lanes[row][lane] += t - origin;
       mins[lane] = nan_min(mins[lane], t);
       maxs[lane] = plain_max(maxs[lane], t);
-    };
-    int64_t c = 0;
-    // GCC makes vectors of a loop over the lanes, but not always of what it has unrolled.
-    for (; c + kLanes <= channels; c += kLanes) {
-#pragma GCC unroll 1
-      for (int lane = 0; lane < kLanes; ++lane) add(lane, c + lane);
-    }
-    if (c + kLanes / 2 <= channels) {
-#pragma GCC unroll 1
-      for (int lane = 0; lane < kLanes / 2; ++lane) add(lane, c + lane);
-      c += kLanes / 2;
-    }
-    for (int lane = 0; c < channels; ++c, ++lane) add(lane, c);
-    sums[position] = fold(lanes, [](Real a, Real b) { return a + b; });
-  }
+    });
+    sum_lanes<count, kLanes>(*lanes, sums + position);
+  });
   return {fold(mins, [](Real a, Real b) { return nan_min(a, b); }),
           fold(maxs, [](Real a, Real b) { return plain_max(a, b); })};
 }
@@ -252,12 +310,12 @@ template <class Value, class Elements, class Real>
 FULLGRAD_DISPATCHED Range<Real> sum_and_measure_one_by_one(Value value, Elements elements, int64_t begin, int64_t end,
                                                            int64_t channels, Real origin, Real* sums) {
   constexpr int64_t kBlock = 256;
-  Range<Real> range;
+  Real mins[kBlock], maxs[kBlock];
+  std::fill_n(mins, kBlock, Range<Real>().min);
+  std::fill_n(maxs, kBlock, Range<Real>().max);
   for (int64_t block = begin; block < end; block += kBlock) {
     const int64_t count = std::min(kBlock, end - block);
-    Real partial[kBlock] = {}, mins[kBlock], maxs[kBlock];
-    std::fill_n(mins, kBlock, Range<Real>().min);
-    std::fill_n(maxs, kBlock, Range<Real>().max);
+    Real partial[kBlock] = {};
     for (int64_t c = 0; c < channels; ++c) {
       FULLGRAD_NO_ALIAS
       for (int64_t i = 0; i < count; ++i) {
@@ -267,53 +325,46 @@ FULLGRAD_DISPATCHED Range<Real> sum_and_measure_one_by_one(Value value, Elements
         maxs[i] = plain_max(maxs[i], t);
       }
     }
-    for (int64_t i = 0; i < count; ++i) {
-      sums[block + i] = partial[i];
-      range.min = nan_min(range.min, mins[i]);
-      range.max = plain_max(range.max, maxs[i]);
-    }
+    std::copy_n(partial, count, sums + block);
+  }
+  Range<Real> range;
+  for (int64_t i = 0; i < kBlock; ++i) {
+    range.min = nan_min(range.min, mins[i]);
+    range.max = plain_max(range.max, maxs[i]);
   }
   return range;
 }
 
 template <class Real>
-FULLGRAD_DISPATCHED void add_rescaled(const Real* from, int64_t begin, int64_t end, Real least, Real factor, bool add,
-                                      Real* sums) {
+FULLGRAD_DISPATCHED void rescale_sums(int64_t begin, int64_t end, Real least, Real factor, Real* sums) {
   FULLGRAD_NO_ALIAS
-  for (int64_t i = begin; i < end; ++i) {
-    const Real sum = (from[i] - least) * factor;
-    sums[i] = add ? sums[i] + sum : sum;
-  }
+  for (int64_t i = begin; i < end; ++i) sums[i] = (sums[i] - least) * factor;
 }
 
-// The sum over a block's channels at one position, whose channel 0 is `element`.
-template <class Real, class Value>
-Real sum_channels(const Value& value, int64_t element, ChannelBlock block) {
-  int64_t c = block.first;
-  if (block.last - c < kLanes) {
-    Real sum = 0;
-    for (; c < block.last; ++c) sum += value(c, element + c);
-    return sum;
-  }
-  Real lanes[kLanes] = {};
-  for (; c + kLanes <= block.last; c += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) lanes[lane] += value(c + lane, element + c + lane);
-  }
-  if (c + kLanes / 2 <= block.last) {  // Most channel counts are multiples of 8, and this keeps them in registers.
-    for (int lane = 0; lane < kLanes / 2; ++lane) lanes[lane] += value(c + lane, element + c + lane);
-    c += kLanes / 2;
-  }
-  for (int lane = 0; c < block.last; ++c, ++lane) lanes[lane] += value(c, element + c);
-  return fold(lanes, [](Real a, Real b) { return a + b; });
+template <class Real>
+FULLGRAD_DISPATCHED void add_sums(const Real* from, int64_t begin, int64_t end, bool add, Real* sums) {
+  FULLGRAD_NO_ALIAS
+  for (int64_t i = begin; i < end; ++i) sums[i] = add ? sums[i] + from[i] : from[i];
 }
 
 template <class Value, class Real>
 FULLGRAD_DISPATCHED void reduce_channels_last(Value value, int64_t begin, int64_t end, ChannelBlock block, Real factor,
                                               bool add, Real* sums) {
-  for (int64_t position = begin; position < end; ++position) {
-    const Real sum = factor * sum_channels<Real>(value, position * block.channels, block);
-    sums[position] = add ? sums[position] + sum : sum;
-  }
+  const bool together = Value::kFromCache || block.channels <= kFewChannels;
+  for_positions(begin, end, together, [&](int64_t position, auto count) {
+    if constexpr (!Value::kFromCache) {
+      value.prefetch(position * block.channels + block.first, (count - 1) * block.channels + block.last - block.first);
+    }
+    Real lanes[count][kLanes] = {}, totals[count];
+    for_lanes<count>(block, [&](int row, int lane, int64_t c) {
+      lanes[row][lane] += value(c, (position + row) * block.channels + c);
+    });
+    sum_lanes<count, kLanes>(*lanes, totals);
+    for (int row = 0; row < count; ++row) {
+      const Real sum = factor * totals[row];
+      sums[position + row] = add ? sums[position + row] + sum : sum;
+    }
+  });
 }
 
 template <class Value, class Elements, class Real>

@@ -1,16 +1,18 @@
 // The CPU path, in three stages:
 //
-//   1. measure  minimum and maximum of each rectified term per image and channel      (only where it is rescaled)
+//   1. rescale  each rectified term, and sum its channels                             (only where it is rescaled)
 //   2. reduce   each term over its channels, terms of one extent into one buffer
 //   3. resize   the buffers to the target size and add them up
 //
-// Stages 1 and 2 run over waves of terms that fit the last-level cache, so that stage 2 finds in it what stage 1 read.
-// Where one range rescales all channels, stage 1 sums them too, and stage 2 has but the sums to rescale.
-// While one wave is reduced the next is measured: nobody waits for the last thread, and memory is never idle.
+// Stage 1 takes two passes, since minimum and maximum are known only when all is read. One thread does both over what
+// fits its cache, and of a larger term both over the same tiles: the second pass then reads no memory.
+// Stages 1 and 2 run over waves of terms, so that what stage 1 leaves for stage 2 stays small. While one wave is
+// reduced the next is rescaled: nobody waits for the last thread, and memory is never idle.
 // How the work is cut changes no bit: a sum over channels belongs to one position, terms and groups are added in
 // their order, and minimum and maximum do not depend on an order.
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <type_traits>
 
@@ -18,15 +20,17 @@
 #include "pipeline.h"
 #include "plan.h"
 #include "saliency.h"
+#include "two_passes.h"
 
 namespace fullgrad {
 namespace {
 
-constexpr int64_t kTileBytes = 128 << 10;   // A task's share of the gradients.
-constexpr int64_t kStreamBytes = 64 << 10;  // Of one term, so that the processor sees a stream and fetches ahead.
-constexpr int64_t kWaveBytes = 2 << 20;
-constexpr size_t kWavesInFlight = 3;           // One measured, one reduced, and one between, so that neither waits.
-constexpr int64_t kMinMeasuredPositions = 64;  // So that a tile's ranges are small beside the tile.
+constexpr int64_t kTileBytes = 128 << 10;      // A task's share of the gradients.
+constexpr int64_t kStreamBytes = 64 << 10;     // Of one term, so that the processor sees a stream and fetches ahead.
+constexpr int64_t kPrivateBytes = 1280 << 10;  // What a core's own cache keeps while it is read.
+constexpr int64_t kWaveBytes = 32 << 20;
+constexpr size_t kWavesInFlight = 3;       // One rescaled, one reduced, and one between, so that neither waits.
+constexpr int64_t kMinTilePositions = 64;  // So that a tile's ranges are small beside the tile.
 constexpr int64_t kRowsPerTask = 16;
 
 template <class Function>
@@ -55,11 +59,11 @@ struct Segment {
   size_t group;
   int64_t image;
   size_t first, last;
-  size_t first_measured;  // Of the wave's measured terms: the one of term `first`.
+  size_t first_rescaled;  // Of the wave's rescaled terms: the one of term `first`.
 };
 
 struct Tile {
-  size_t index;  // Of a segment, or of a measured term.
+  size_t segment;
   int64_t begin, end;
 };
 
@@ -84,20 +88,20 @@ class Saliency {
 
   size_t workspace() const { return arena_.used(); }
 
-  void run(Real* maps, const ParallelFor& parallel_for) const {
+  void run(Real* maps, const ParallelFor& parallel_for) {
     prepare();
     Pipeline pipeline;
-    Pipeline::Steps measured, reduced;
-    const size_t lag = rescaled() ? 1 : 0;
+    Pipeline::Steps rescaled, reduced;
+    const size_t lag = rescales() ? 1 : 0;
     for (size_t i = 0; i < waves_.size() + lag; ++i) {
-      if (rescaled() && i < waves_.size()) {
+      if (rescales() && i < waves_.size()) {
         Pipeline::Steps needs;
         if (i >= kWavesInFlight) needs.push_back(reduced[i - kWavesInFlight]);  // It leaves its scratch memory.
-        measured.push_back(measure(waves_[i], needs, &pipeline));
+        rescaled.push_back(rescale(&waves_[i], needs, &pipeline));
       }
       if (i >= lag) {
         Pipeline::Steps needs;
-        if (rescaled()) needs.push_back(measured[i - lag]);
+        if (rescales()) needs.push_back(rescaled[i - lag]);
         if (i > lag) needs.push_back(reduced.back());  // Sums are added up in the order of the terms.
         reduced.push_back(reduce(waves_[i - lag], needs, &pipeline));
       }
@@ -110,33 +114,37 @@ class Saliency {
   // Expanded source rows are kept by the parity of their depth and height: a target row needs two of each at most.
   static constexpr int64_t kRowSlots = 4;
 
-  // The ranges of a term's tiles, one after the other. In the end the first holds what rescales the term.
-  struct MeasuredTerm {
+  // One image of a term that is rescaled.
+  struct RescaledTerm {
     const Term* term;
     int64_t image;
-    int64_t positions_per_tile;
+    int64_t tile_positions;
     int64_t ranges_per_tile;  // One for each channel, or one.
-    Real* ranges;
-    Real* sums;  // Where one range is for all channels: their sum at each position.
+    Real* ranges = nullptr;   // The tiles', one after the other. In the end the first holds what rescales the term.
+    Real* sums = nullptr;     // Over the channels, at each position.
 
-    int64_t tiles() const { return divide_up(positions(term->extent), positions_per_tile); }
+    int64_t size() const { return positions(term->extent); }
+    int64_t tiles() const { return divide_up(size(), tile_positions); }
+    int64_t begin(int64_t tile) const { return tile * tile_positions; }
+    int64_t end(int64_t tile) const { return std::min(size(), begin(tile + 1)); }
     int64_t stride() const { return Arena::aligned<Real>(ranges_per_tile); }
-    ChannelRanges<Real> of_tile(int64_t tile) const {
+    ChannelRanges<Real> ranges_of(int64_t tile) const {
       Real* min = ranges + tile * 2 * stride();
       return {min, min + stride()};
     }
   };
 
-  // Terms that are measured, and then reduced while they are still in the cache.
+  // Terms that are rescaled, and then reduced while their sums are still in the cache.
   struct Wave {
     std::vector<Segment> segments;
-    std::vector<Tile> tiles;  // Of segments.
-    std::vector<MeasuredTerm> measured;
-    std::vector<Tile> measured_tiles;
+    std::vector<Tile> tiles;
+    std::vector<RescaledTerm> rescaled;
+    std::deque<TwoPasses> passes;  // For each rescaled term.
+    std::vector<size_t> helpers;   // For each thread that a rescaled term can use: the term.
   };
 
   Real* take(int64_t count) { return arena_.take<Real>(count); }
-  bool rescaled() const { return problem_.options.rescale != Rescale::kNone; }
+  bool rescales() const { return problem_.options.rescale != Rescale::kNone; }
   bool per_sample() const { return problem_.options.rescale == Rescale::kPerSample; }
   bool channels_last() const { return problem_.options.layout == Layout::kChannelsLast; }
   int64_t width() const { return problem_.target[2]; }
@@ -152,54 +160,58 @@ class Saliency {
         for (size_t i = 0; i < group.terms.size(); ++i) {
           const Term& term = problem_.terms[group.terms[i]];
           const int64_t more = bytes_per_position(term) * positions(group.extent);
-          if (rescaled() && bytes > 0 && bytes + more > kWaveBytes) {
+          if (rescales() && bytes > 0 && bytes + more > kWaveBytes) {
             waves_.emplace_back();
             bytes = 0;
           }
           bytes += more;
           Wave& wave = waves_.back();
           if (wave.segments.empty() || wave.segments.back().group != g || wave.segments.back().image != image) {
-            wave.segments.push_back({g, image, i, i, wave.measured.size()});
+            wave.segments.push_back({g, image, i, i, wave.rescaled.size()});
           }
           wave.segments.back().last = i + 1;
-          if (rescaled()) {
-            const int64_t per_tile = std::max(kMinMeasuredPositions, kTileBytes / bytes_per_position(term));
-            wave.measured.push_back({&term, image, per_tile, per_sample() ? 1 : term.channels, nullptr, nullptr});
-          }
+          if (rescales()) add_rescaled_term(term, image, more, &wave);
         }
       }
     }
     for (Wave& wave : waves_) cut(&wave);
   }
 
+  void add_rescaled_term(const Term& term, int64_t image, int64_t bytes, Wave* wave) const {
+    const int64_t tile = std::max(kMinTilePositions, kTileBytes / bytes_per_position(term));
+    wave->rescaled.push_back({&term, image, tile, per_sample() ? 1 : term.channels});
+    const int64_t tiles = wave->rescaled.back().tiles();
+    wave->helpers.insert(wave->helpers.end(), bytes <= kPrivateBytes ? 1 : tiles, wave->passes.size());
+    wave->passes.emplace_back(tiles);
+  }
+
   void cut(Wave* wave) const {
-    for (size_t i = 0; i < wave->measured.size(); ++i) {
-      const MeasuredTerm& measured = wave->measured[i];
-      cut(i, positions(measured.term->extent), measured.positions_per_tile, &wave->measured_tiles);
-    }
     for (size_t i = 0; i < wave->segments.size(); ++i) {
       const Segment& segment = wave->segments[i];
       const Group& group = groups_[segment.group];
-      int64_t bytes = 0;
-      for (size_t t = segment.first; t < segment.last; ++t) bytes += bytes_per_position(problem_.terms[group.terms[t]]);
       // Of each term a stretch that is long enough to be read as a stream.
       const auto terms = static_cast<int64_t>(segment.last - segment.first);
-      cut(i, positions(group.extent), std::max<int64_t>(kLanes, kStreamBytes * terms / bytes), &wave->tiles);
+      int64_t bytes = terms * sizeof(Real);
+      if (!rescales()) {
+        bytes = 0;
+        for (size_t t = segment.first; t < segment.last; ++t) {
+          bytes += bytes_per_position(problem_.terms[group.terms[t]]);
+        }
+      }
+      const int64_t size = positions(group.extent);
+      const int64_t per_tile = std::max<int64_t>(kLanes, kStreamBytes * terms / bytes);
+      for (int64_t begin = 0; begin < size; begin += per_tile) {
+        wave->tiles.push_back({i, begin, std::min(size, begin + per_tile)});
+      }
     }
   }
 
-  static void cut(size_t index, int64_t size, int64_t per_tile, std::vector<Tile>* tiles) {
-    for (int64_t begin = 0; begin < size; begin += per_tile) {
-      tiles->push_back({index, begin, std::min(size, begin + per_tile)});
-    }
-  }
-
-  // Places what is measured of a wave, and returns how many bytes it takes.
+  // Places what a wave's terms are rescaled by and into, and returns how many bytes it takes.
   int64_t lay_out(Wave* wave, void* scratch) const {
     Arena arena(scratch);
-    for (MeasuredTerm& measured : wave->measured) {
-      measured.ranges = arena.take<Real>(measured.tiles() * 2 * measured.stride());
-      if (per_sample()) measured.sums = arena.take<Real>(positions(measured.term->extent));
+    for (RescaledTerm& rescaled : wave->rescaled) {
+      rescaled.ranges = arena.take<Real>(rescaled.tiles() * 2 * rescaled.stride());
+      rescaled.sums = arena.take<Real>(rescaled.size());
     }
     return arena.used();
   }
@@ -242,30 +254,29 @@ class Saliency {
     });
   }
 
-  const Pipeline::Step* measure(const Wave& wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
-    return pipeline->add(
-        wave.measured_tiles.size(), needs,
-        [this, &wave](int64_t i) { measure_tile(wave.measured[wave.measured_tiles[i].index], wave.measured_tiles[i]); },
-        [this, &wave] { std::for_each(wave.measured.begin(), wave.measured.end(), [this](auto& m) { combine(m); }); });
+  const Pipeline::Step* rescale(Wave* wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
+    return pipeline->add(wave->helpers.size(), needs, [this, wave](int64_t i) {
+      const size_t index = wave->helpers[i];
+      const RescaledTerm& rescaled = wave->rescaled[index];
+      wave->passes[index].help([&](int64_t tile) { measure(rescaled, tile); }, [&] { combine(rescaled); },
+                               [&](int64_t tile) { sum(rescaled, tile); });
+    });
   }
 
-  void measure_tile(const MeasuredTerm& measured, const Tile& tile) const {
-    const Term& term = *measured.term;
-    const ChannelRanges<Real> ranges = measured.of_tile(tile.begin / measured.positions_per_tile);
-    with_term(term, measured.image, [&](auto rectified) {
+  void measure(const RescaledTerm& rescaled, int64_t tile) const {
+    const Term& term = *rescaled.term;
+    const int64_t begin = rescaled.begin(tile), end = rescaled.end(tile);
+    const ChannelRanges<Real> ranges = rescaled.ranges_of(tile);
+    with_term(term, rescaled.image, [&](auto rectified) {
       if (per_sample()) {
         const Real start = origin_of_sums(rectified(0, 0));
         Range<Real> range;
         with_order(
             term,
             [&](auto elements) {
-              range = sum_and_measure_one_by_one(rectified, elements, tile.begin, tile.end, term.channels, start,
-                                                 measured.sums);
+              range = sum_and_measure_one_by_one(rectified, elements, begin, end, term.channels, start, rescaled.sums);
             },
-            [&] {
-              range =
-                  sum_and_measure_channels_last(rectified, tile.begin, tile.end, term.channels, start, measured.sums);
-            });
+            [&] { range = sum_and_measure_channels_last(rectified, begin, end, term.channels, start, rescaled.sums); });
         *ranges.min = range.min;
         *ranges.max = range.max;
         return;
@@ -273,15 +284,42 @@ class Saliency {
       std::fill_n(ranges.min, term.channels, Range<Real>().min);
       std::fill_n(ranges.max, term.channels, Range<Real>().max);
       with_order(
-          term,
-          [&](auto elements) { measure_one_by_one(rectified, elements, tile.begin, tile.end, term.channels, ranges); },
+          term, [&](auto elements) { measure_one_by_one(rectified, elements, begin, end, term.channels, ranges); },
           [&] {
-            for_blocks(term.channels, [&](ChannelBlock block) {
-              measure_channels_last(rectified, tile.begin, tile.end, block, ranges);
-            });
+            for_blocks(term.channels,
+                       [&](ChannelBlock block) { measure_channels_last(rectified, begin, end, block, ranges); });
           });
     });
   }
+
+  void combine(const RescaledTerm& rescaled) const {
+    const ChannelRanges<Real> ranges = rescaled.ranges_of(0);
+    for (int64_t tile = 1; tile < rescaled.tiles(); ++tile) {
+      merge(ranges, rescaled.ranges_of(tile), rescaled.ranges_per_tile);
+    }
+    with_term(*rescaled.term, rescaled.image, [&](auto rectified) {
+      const int64_t channels = rescaled.term->channels;
+      if (!per_sample()) {
+        prepare_rescale(rectified, ranges, channels);
+        return prepare_by_values(rectified, rescaled.size(), channels, channels_last(), ranges);
+      }
+      const Range<Real> range{*ranges.min, *ranges.max};
+      *ranges.min = static_cast<Real>(channels) * (range.min - origin_of_sums(rectified(0, 0)));
+      *ranges.max = inverse_range(range, Rescale::kPerSample) * factor(*rescaled.term);
+    });
+  }
+
+  void sum(const RescaledTerm& rescaled, int64_t tile) const {
+    const Term& term = *rescaled.term;
+    const int64_t begin = rescaled.begin(tile), end = rescaled.end(tile);
+    const auto [min, scale] = rescaled.ranges_of(0);
+    if (per_sample()) return rescale_sums(begin, end, *min, *scale, rescaled.sums);
+    with_term(term, rescaled.image, [&, rescale = ChannelRescale<Real>{min, scale}](auto rectified) {
+      reduce(term, Rescaled<Real, decltype(rectified)>{rectified, rescale}, begin, end, false, rescaled.sums);
+    });
+  }
+
+  Real factor(const Term& term) const { return channels_factor<Real>(problem_.options.channels, term.channels); }
 
   // Calls one_by_one(elements) where the term's channels are to be taken one after the other, else side_by_side().
   template <class OneByOne, class SideBySide>
@@ -291,21 +329,17 @@ class Saliency {
     side_by_side();
   }
 
-  void combine(const MeasuredTerm& measured) const {
-    const ChannelRanges<Real> ranges = measured.of_tile(0);
-    for (int64_t tile = 1; tile < measured.tiles(); ++tile) {
-      merge(ranges, measured.of_tile(tile), measured.ranges_per_tile);
-    }
-    with_term(*measured.term, measured.image, [&](auto rectified) {
-      const int64_t channels = measured.term->channels;
-      if (!per_sample()) {
-        prepare_rescale(rectified, ranges, channels);
-        return prepare_by_values(rectified, positions(measured.term->extent), channels, channels_last(), ranges);
-      }
-      const Range<Real> range{*ranges.min, *ranges.max};
-      *ranges.min = static_cast<Real>(channels) * (range.min - origin_of_sums(rectified(0, 0)));
-      *ranges.max = inverse_range(range, Rescale::kPerSample);
-    });
+  // Sums the term's channels at positions [begin, end).
+  template <class Value>
+  void reduce(const Term& term, const Value& value, int64_t begin, int64_t end, bool add, Real* sums) const {
+    with_order(
+        term,
+        [&](auto elements) { reduce_one_by_one(value, elements, begin, end, term.channels, factor(term), add, sums); },
+        [&] {
+          for_blocks(term.channels, [&](ChannelBlock block) {
+            reduce_channels_last(value, begin, end, block, factor(term), add || block.first > 0, sums);
+          });
+        });
   }
 
   const Pipeline::Step* reduce(const Wave& wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
@@ -313,38 +347,19 @@ class Saliency {
   }
 
   void reduce_tile(const Wave& wave, const Tile& tile) const {
-    const Segment& segment = wave.segments[tile.index];
+    const Segment& segment = wave.segments[tile.segment];
     const Group& group = groups_[segment.group];
     const int64_t size = positions(group.extent);
     Real* sums = sums_[segment.group] + segment.image * size;
     for (size_t i = segment.first; i < segment.last; ++i) {
+      if (rescales()) {
+        const RescaledTerm& rescaled = wave.rescaled[segment.first_rescaled + i - segment.first];
+        add_sums(rescaled.sums, tile.begin, tile.end, i > 0, sums);
+        continue;
+      }
       const Term& term = problem_.terms[group.terms[i]];
-      const Real factor = channels_factor<Real>(problem_.options.channels, term.channels);
-      const auto reduce = [&](const auto& value) {
-        with_order(
-            term,
-            [&](auto elements) {
-              reduce_one_by_one(value, elements, tile.begin, tile.end, term.channels, factor, i > 0, sums);
-            },
-            [&] {
-              for_blocks(term.channels, [&](ChannelBlock block) {
-                reduce_channels_last(value, tile.begin, tile.end, block, factor, i > 0 || block.first > 0, sums);
-              });
-            });
-      };
-      if (!rescaled()) {
-        with_term(term, segment.image, reduce);
-        continue;
-      }
-      const MeasuredTerm& measured = wave.measured[segment.first_measured + i - segment.first];
-      const auto [min, scale] = measured.of_tile(0);
-      if (per_sample()) {
-        add_rescaled(measured.sums, tile.begin, tile.end, *min, *scale * factor, i > 0, sums);
-        continue;
-      }
-      with_term(term, segment.image, [&, rescale = ChannelRescale<Real>{min, scale}](auto rectified) {
-        reduce(Rescaled<Real, decltype(rectified)>{rectified, rescale});
-      });
+      with_term(term, segment.image,
+                [&](auto rectified) { reduce(term, rectified, tile.begin, tile.end, i > 0, sums); });
     }
   }
 
@@ -399,7 +414,7 @@ class Saliency {
   std::vector<Columns<Real>> columns_;  // For each group: where target columns lie.
   Real* expanded_;                      // (tasks of the resize, kRowSlots, width)
   int64_t tasks_per_image_;
-  std::vector<Wave> waves_;
+  std::deque<Wave> waves_;
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 
+#include "core/cpu_loops.h"
 #include "core/saliency.h"
 #include "problem.h"
 
@@ -72,10 +73,18 @@ py::array saliency_map(const std::vector<py::array>& gradients, const std::vecto
   return maps;
 }
 
-// Adds up every element in as many sums as a cache line has floats: as fast as memory can be read.
+FULLGRAD_DISPATCHED float sum(const float* values, int64_t count) {
+  constexpr int kSums = 4 * kLanes;  // So many that no addition waits for another.
+  float sums[kSums] = {};
+  for (int64_t at = 0; at + kSums <= count; at += kSums) {
+    for (int i = 0; i < kSums; ++i) sums[i] += values[at + i];
+  }
+  return std::accumulate(sums, sums + kSums, 0.0f);
+}
+
+// Adds up every element but a remainder of each block.
 double read(const std::vector<py::array_t<float, py::array::c_style>>& arrays, int threads) {
   constexpr int64_t kBlock = 32 << 10;
-  constexpr int kLanes = 16;
   struct Block {
     const float* begin;
     int64_t count;
@@ -89,13 +98,7 @@ double read(const std::vector<py::array_t<float, py::array::c_style>>& arrays, i
   std::vector<float> sums(blocks.size());
   const py::gil_scoped_release release;
   threaded(threads)(static_cast<int64_t>(blocks.size()), 0, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      float lanes[kLanes] = {};
-      for (int64_t at = 0; at + kLanes <= blocks[i].count; at += kLanes) {
-        for (int lane = 0; lane < kLanes; ++lane) lanes[lane] += blocks[i].begin[at + lane];
-      }
-      sums[i] = std::accumulate(lanes, lanes + kLanes, 0.0f);
-    }
+    for (int64_t i = begin; i < end; ++i) sums[i] = sum(blocks[i].begin, blocks[i].count);
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
