@@ -8,7 +8,7 @@ from keras import layers
 
 import keras_fullgrad as ke
 import zoo
-from keras_fullgrad import inspection
+from keras_fullgrad import affine, inspection
 from keras_fullgrad.folding import Folding
 
 
@@ -227,3 +227,19 @@ def test_plain_gradients_are_the_same():
     maps = ke.gradients(model, images(model), **options)[1]
     apart = ke.gradients(model, images(model), fold_batch_norms=False, **options)[1]
     np.testing.assert_allclose(maps, apart, rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_norm_in_one_pass_has_every_gradient():
+    rng = np.random.default_rng(0)
+    sizes = ([5], [5], [2, 3, 4, 5])
+    slope, bias, signal = (tf.constant(rng.normal(size=size), tf.float32) for size in sizes)
+
+    def of(function):
+        with tf.GradientTape() as tape:
+            tape.watch([slope, bias, signal])
+            output = function() ** 2
+        return output, *tape.gradient(output, [slope, bias, signal])
+
+    expected = of(lambda: signal * slope + bias)
+    for got, wanted in zip(of(lambda: affine.apply(None, slope, bias, signal)), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)

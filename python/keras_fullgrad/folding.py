@@ -89,8 +89,7 @@ class Folding:
         slope, bias = self._slope_and_bias(norm)
         before = next((a for a in reversed(applications) if a.output is inputs), None)
         if before is None or id(norm) in self._apart or not (_is_linear(before, norm) and _pays(before)):
-            slope, bias = (affine.along_channels(norm, vector, inputs) for vector in (slope, bias))
-            return inputs * slope + bias
+            return affine.apply(norm, slope, bias, inputs)
         if before.layer.use_bias:
             bias += slope * affine.bias(before.layer)
         output = type(before.layer).call(_Scaled(before.layer, slope), before.input)
