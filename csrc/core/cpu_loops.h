@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "numerics.h"
+#include "plan.h"
 
 namespace fullgrad {
 
@@ -33,6 +34,7 @@ inline constexpr const char* kInstructionSets[] = {"baseline"};
 
 // How far ahead memory is asked for. By itself the processor fetches ahead within a page, and waits at each next one.
 inline constexpr int64_t kPrefetchBytes = 4096;
+inline constexpr int64_t kLineBytes = 64;
 
 // A weight for each channel, already converted, or for each element.
 template <class Real>
@@ -61,9 +63,11 @@ struct Rectified {
 
   // Asks for what lies ahead of `count` elements.
   void prefetch(int64_t element, int64_t count) const {
-    constexpr int64_t kElementsPerLine = 64 / sizeof(Element);
-    const Element* ahead = gradient + element + kPrefetchBytes / sizeof(Element);
-    for (int64_t i = 0; i < count; i += kElementsPerLine) __builtin_prefetch(ahead + i);
+    constexpr int64_t kElementBytes = sizeof(Element);
+    const auto ahead = reinterpret_cast<uintptr_t>(gradient + element) + kPrefetchBytes;  // Maybe beyond its end.
+    for (int64_t line = 0; line < divide_up(count * kElementBytes, kLineBytes); ++line) {
+      __builtin_prefetch(reinterpret_cast<const void*>(ahead + line * kLineBytes));
+    }
   }
 
   // What is measured in the term's stead: a channel's weight keeps the order of its gradients or reverses it, so that

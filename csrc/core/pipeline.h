@@ -26,22 +26,16 @@ class Pipeline {
     int64_t first;
     Steps needs;
     std::function<void(int64_t)> run;
-    std::function<void()> finish;
     std::atomic<int64_t> left;
     std::atomic<bool> done;
 
-    Step(int64_t first, int64_t units, Steps needs, std::function<void(int64_t)> run, std::function<void()> finish)
-        : first(first),
-          needs(std::move(needs)),
-          run(std::move(run)),
-          finish(std::move(finish)),
-          left(units),
-          done(false) {}
+    Step(int64_t first, int64_t units, Steps needs, std::function<void(int64_t)> run)
+        : first(first), needs(std::move(needs)), run(std::move(run)), left(units), done(false) {}
   };
 
-  // Adds a step of at least one unit, which needs steps that were added before. `finish` runs after its units.
-  const Step* add(int64_t units, Steps needs, std::function<void(int64_t)> run, std::function<void()> finish = [] {}) {
-    steps_.emplace_back(units_, units, std::move(needs), std::move(run), std::move(finish));
+  // Adds a step of at least one unit, which needs steps that were added before.
+  const Step* add(int64_t units, Steps needs, std::function<void(int64_t)> run) {
+    steps_.emplace_back(units_, units, std::move(needs), std::move(run));
     units_ += units;
     return &steps_.back();
   }
@@ -62,9 +56,7 @@ class Pipeline {
       while (!needed->done.load(std::memory_order_acquire)) std::this_thread::yield();
     }
     step.run(unit - step.first);
-    if (step.left.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
-    step.finish();
-    step.done.store(true, std::memory_order_release);
+    if (step.left.fetch_sub(1, std::memory_order_acq_rel) == 1) step.done.store(true, std::memory_order_release);
   }
 
   std::deque<Step> steps_;
