@@ -5,7 +5,7 @@
 //   3. resize   the buffers to the target size and add them up
 //
 // Stage 1 takes two passes, since minimum and maximum are known only when all is read. One thread does both over what
-// fits its cache, and of a larger term both over the same tiles: the second pass then reads no memory.
+// fits its cache, and of a larger term both over the same tiles: the second pass finds them in a cache.
 // Stages 1 and 2 run over waves of terms, so that what stage 1 leaves for stage 2 stays small. While one wave is
 // reduced the next is rescaled: nobody waits for the last thread, and memory is never idle.
 // How the work is cut changes no bit: a sum over channels belongs to one position, terms and groups are added in
