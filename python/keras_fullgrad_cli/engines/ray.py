@@ -68,17 +68,17 @@ def connected(address: str | None, actors: int | None) -> Iterator[Engine]:
     # Those of this machine are for actors; here nothing is computed.
     tf.config.set_visible_devices([], "GPU")
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
-        raise ValueError(f"expected a Ray cluster: {error}") from error
-    signal.signal(signal.SIGTERM, on_sigterm)  # Ray put its own in place.
-    try:
-        with _printing_to_stderr():
+    with _printing_to_stderr():
+        on_sigterm = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+            raise ValueError(f"expected a Ray cluster: {error}") from error
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray put its own in place.
+        try:
             yield functools.partial(_explain, actors)
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()  # Its threads print what they still have.
 
 
 def _check_reachable(address: str) -> None:
