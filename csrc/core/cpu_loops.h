@@ -54,20 +54,18 @@ struct ElementWeight {
 // The rectified term at one element of an image.
 template <Rectifier rectifier, class Real, class Element, class Weight>
 struct Rectified {
-  static constexpr bool kFromCache = false;
   const Element* gradient;
   Weight weight;
   Real operator()(int64_t channel, int64_t element) const {
     return rectify<rectifier>(weight(channel, element) * load<Real>(gradient[element]));
   }
 
-  // Asks for what lies ahead of `count` elements.
-  void prefetch(int64_t element, int64_t count) const {
-    constexpr int64_t kElementBytes = sizeof(Element);
+  // Asks for what lies ahead of kLanes elements.
+  void prefetch(int64_t element) const {
+    constexpr int64_t kBytes = kLanes * sizeof(Element);
     const auto ahead = reinterpret_cast<uintptr_t>(gradient + element) + kPrefetchBytes;  // Maybe beyond its end.
-    for (int64_t line = 0; line < divide_up(count * kElementBytes, kLineBytes); ++line) {
-      __builtin_prefetch(reinterpret_cast<const void*>(ahead + line * kLineBytes));
-    }
+    for (int64_t line = 0; line < kBytes; line += kLineBytes)
+      __builtin_prefetch(reinterpret_cast<const void*>(ahead + line));
   }
 
   // What is measured in the term's stead: a channel's weight keeps the order of its gradients or reverses it, so that
@@ -100,9 +98,9 @@ struct ChannelRescale {
 
 template <class Real, class Rectified>
 struct Rescaled {
-  static constexpr bool kFromCache = true;
   Rectified rectified;
   ChannelRescale<Real> rescale;
+  void prefetch(int64_t element) const { rectified.prefetch(element); }
   Real operator()(int64_t channel, int64_t element) const {
     return (rectified(channel, element) - rescale.min[channel]) * rescale.factor[channel];
   }
@@ -156,14 +154,17 @@ inline constexpr int64_t kChannelsPerBlock = 1024;
 // Memory is read best as one stream, position by position. Those of so few channels are one stream together.
 inline constexpr int64_t kFewChannels = 128;
 
-// Calls add(row, lane, channel) for the channels of a block at kCount positions.
-template <int kCount, class Add>
-void for_lanes(ChannelBlock block, Add add) {
+// Calls add(row, lane, channel) for the channels of a block at kCount positions. Between vectors it asks for what lies
+// ahead: all at once, that would keep the adding from it.
+template <int kCount, class Value, class Add>
+void for_lanes(const Value& value, int64_t position, ChannelBlock block, Add add) {
+  const auto prefetch = [&](int row, int64_t c) { value.prefetch((position + row) * block.channels + c); };
   int64_t c = block.first;
   // Left to itself, GCC unrolls the lanes and does not always make vectors of what it gets.
   for (; c + kLanes <= block.last; c += kLanes) {
 #pragma GCC unroll 16
     for (int row = 0; row < kCount; ++row) {
+      prefetch(row, c);
 #pragma omp simd
       for (int lane = 0; lane < kLanes; ++lane) add(row, lane, c + lane);
     }
@@ -171,6 +172,7 @@ void for_lanes(ChannelBlock block, Add add) {
   if (c + kLanes / 2 <= block.last) {  // Most channel counts are multiples of 8, and this keeps them in registers.
 #pragma GCC unroll 16
     for (int row = 0; row < kCount; ++row) {
+      prefetch(row, c);
 #pragma omp simd
       for (int lane = 0; lane < kLanes / 2; ++lane) add(row, lane, c + lane);
     }
@@ -200,21 +202,26 @@ struct ChannelRanges {
 
 template <int kRows, class Value, class Real>
 void measure_positions(const Value& value, int64_t position, ChannelBlock block, ChannelRanges<Real> ranges) {
-  const int64_t element = position * block.channels;
-  value.prefetch(element + block.first, (kRows - 1) * block.channels + block.last - block.first);
-  FULLGRAD_NO_ALIAS
-  for (int64_t c = block.first; c < block.last; ++c) {
+  const auto measure = [&](int64_t c) {
     Real min = ranges.min[c];
     Real max = ranges.max[c];
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
-      const Real t = value.key(c, element + row * block.channels + c);
+      const Real t = value.key(c, (position + row) * block.channels + c);
       min = nan_min(min, t);
       max = plain_max(max, t);
     }
     ranges.min[c] = min;
     ranges.max[c] = max;
+  };
+  int64_t c = block.first;
+  for (; c + kLanes <= block.last; c += kLanes) {
+    for (int row = 0; row < kRows; ++row) value.prefetch((position + row) * block.channels + c);
+#pragma omp simd
+    for (int lane = 0; lane < kLanes; ++lane) measure(c + lane);
   }
+  FULLGRAD_NO_ALIAS
+  for (; c < block.last; ++c) measure(c);
 }
 
 template <class Value, class Real>
@@ -296,9 +303,8 @@ FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_last(Value value, int64
   std::fill_n(mins, kLanes, Range<Real>().min);
   std::fill_n(maxs, kLanes, Range<Real>().max);
   for_positions(begin, end, channels <= 2 * kLanes, [&](int64_t position, auto count) {
-    value.prefetch(position * channels, count * channels);
     Real lanes[count][kLanes] = {};
-    for_lanes<count>({0, channels, channels}, [&](int row, int lane, int64_t c) {
+    for_lanes<count>(value, position, {0, channels, channels}, [&](int row, int lane, int64_t c) {
       const Real t = value(c, (position + row) * channels + c);
       lanes[row][lane] += t - origin;
       mins[lane] = nan_min(mins[lane], t);
@@ -354,13 +360,9 @@ FULLGRAD_DISPATCHED void add_sums(const Real* from, int64_t begin, int64_t end, 
 template <class Value, class Real>
 FULLGRAD_DISPATCHED void reduce_channels_last(Value value, int64_t begin, int64_t end, ChannelBlock block, Real factor,
                                               bool add, Real* sums) {
-  const bool together = Value::kFromCache || block.channels <= kFewChannels;
-  for_positions(begin, end, together, [&](int64_t position, auto count) {
-    if constexpr (!Value::kFromCache) {
-      value.prefetch(position * block.channels + block.first, (count - 1) * block.channels + block.last - block.first);
-    }
+  for_positions(begin, end, block.channels <= kFewChannels, [&](int64_t position, auto count) {
     Real lanes[count][kLanes] = {}, totals[count];
-    for_lanes<count>(block, [&](int row, int lane, int64_t c) {
+    for_lanes<count>(value, position, block, [&](int row, int lane, int64_t c) {
       lanes[row][lane] += value(c, (position + row) * block.channels + c);
     });
     sum_lanes<count, kLanes>(*lanes, totals);

@@ -26,7 +26,7 @@ namespace fullgrad {
 namespace {
 
 constexpr int64_t kTileBytes = 128 << 10;      // A task's share of the gradients.
-constexpr int64_t kStreamBytes = 64 << 10;     // Of one term, so that the processor sees a stream and fetches ahead.
+constexpr int64_t kStreamBytes = 128 << 10;    // Of one term, so that the processor sees a stream and fetches ahead.
 constexpr int64_t kPrivateBytes = 1280 << 10;  // What a core's own cache keeps from one pass to the next.
 constexpr int64_t kWaveBytes = 32 << 20;
 constexpr size_t kWavesInFlight = 3;       // One rescaled, one reduced, and one between, so that neither waits.

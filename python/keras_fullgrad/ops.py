@@ -17,7 +17,7 @@ LIBRARY = Path(__file__).with_name("libkeras_fullgrad_ops.so")
 OP = "KerasFullgrad>SaliencyMap"
 """The op's name in graphs."""
 
-_TYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+_TYPES = (tf.float32, tf.float16, tf.bfloat16, tf.float64)
 _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
 
 
@@ -131,9 +131,7 @@ def saliency_map(
             f"got {len(gradients)} gradients and {len(weights)} weights"
         )
     psi = filters.ALIASES.get(psi, psi)
-    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-    weights = [tf.convert_to_tensor(weight) for weight in weights]
-    _check_types(gradients, weights)
+    gradients, weights = _tensors("gradient", gradients), _tensors("weight", weights)
     size = _integers(size)
     options = {"channels": channels, "resize": resize, "layout": layout}
     if not _runs_natively(psi, backend):
@@ -164,12 +162,16 @@ def _check_option(name: str, value: str, known: Sequence[str]) -> None:
         raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
 
 
-def _check_types(gradients: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> None:
-    for index, pair in enumerate(zip(gradients, weights, strict=True)):
-        for name, tensor in zip(("gradient", "weight"), pair, strict=True):
-            if tensor.dtype not in _TYPES:
-                known = ", ".join(dtype.name for dtype in _TYPES)
-                raise TypeError(f"term {index}: expected a {name} of one of {known}, got {tensor.dtype.name}")
+def _tensors(name: str, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    tensors = []
+    for index, value in enumerate(values):
+        # Converting what is a tensor already costs as much as all the rest that is done for it here.
+        tensor = value if isinstance(value, tf.Tensor) else tf.convert_to_tensor(value)
+        if tensor.dtype not in _TYPES:
+            known = ", ".join(dtype.name for dtype in _TYPES)
+            raise TypeError(f"term {index}: expected a {name} of one of {known}, got {tensor.dtype.name}")
+        tensors.append(tensor)
+    return tensors
 
 
 def _integers(size: tf.Tensor | Sequence[int]) -> tf.Tensor:
