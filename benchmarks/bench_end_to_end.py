@@ -8,7 +8,8 @@ Checks the answers, then times, for the same tensors and classes:
 - retraced: as keras-explainable does it: a new `tf.function` for each call, and every channel resized before
   the mean. It takes the most memory by far; `--retraced-repeats 0` leaves it out.
 
-Each timing and each peak is taken in a process of its own.
+Each timing and each peak is taken in a process of its own. All batches are timed over as many images, a small
+one more often; what is done is in the JSON file at once.
 
     python benchmarks/bench_end_to_end.py --json benchmarks/results/end_to_end.json
 """
@@ -99,7 +100,7 @@ def gigabytes_of(name, batch, way):
 
 def main():
     parser = measuring.arguments(__doc__.split("\n")[0])
-    parser.set_defaults(repeats=9)
+    parser.set_defaults(repeats=7)
     parser.add_argument("--retraced-repeats", type=int, default=1, help="timed runs of `retraced`")
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), metavar="NET")
     parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
@@ -112,7 +113,8 @@ def main():
     rows = []
     for name in options.nets:
         for batch in options.batches:
-            seconds = measuring.apart(seconds_of, name, batch, options.repeats, options.retraced_repeats)
+            repeats = options.repeats * max(options.batches) // batch
+            seconds = measuring.apart(seconds_of, name, batch, repeats, options.retraced_repeats)
             ways = IN_MEMORY if batch in options.memory_batches else ()
             gigabytes = {way: measuring.apart(gigabytes_of, name, batch, way) for way in ways}
             rows.append(
@@ -130,6 +132,8 @@ def main():
                     "reference GB": gigabytes.get("reference"),
                 }
             )
+            if options.json:
+                measuring.save(rows, options.json)
     measuring.report("Whole nets, medians", rows, options.json)
 
 

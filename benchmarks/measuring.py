@@ -74,7 +74,12 @@ def report(title: str, rows: Sequence[dict[str, Any]], path: Path | None) -> Non
         table.add_row(*(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row.values()))
     Console(width=140).print(table)
     if path is not None:
-        path.write_text(json.dumps({"machine": machine(), "rows": list(rows)}, indent=1) + "\n")
+        save(rows, path)
+
+
+def save(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Writes rows as JSON beside the machine that they were measured on."""
+    path.write_text(json.dumps({"machine": machine(), "rows": list(rows)}, indent=1) + "\n")
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
