@@ -64,8 +64,9 @@ struct Rectified {
   void prefetch(int64_t element) const {
     constexpr int64_t kBytes = kLanes * sizeof(Element);
     const auto ahead = reinterpret_cast<uintptr_t>(gradient + element) + kPrefetchBytes;  // Maybe beyond its end.
-    for (int64_t line = 0; line < kBytes; line += kLineBytes)
+    for (int64_t line = 0; line < kBytes; line += kLineBytes) {
       __builtin_prefetch(reinterpret_cast<const void*>(ahead + line));
+    }
   }
 
   // What is measured in the term's stead: a channel's weight keeps the order of its gradients or reverses it, so that
