@@ -34,8 +34,8 @@ NETS = {
     "VGG16": 224,
     "EfficientNetB0": 224,
     "MobileNetV2": 224,
-    "ConvNeXtTiny": 224,
     "DenseNet121": 224,
+    "ConvNeXtTiny": 224,
 }
 BATCHES = [1, 4, 8]
 IN_MEMORY = ("plain", "full", "reference")
@@ -84,8 +84,9 @@ def seconds_of(name, batch, repeats, retraced_repeats):
     retraced = {"retraced": runs.pop("retraced")} if retraced_repeats else {}
     expected = runs["reference"]()
     for way, run in {"full": runs["full"], **retraced}.items():
-        message = f"{way} maps of {name}, batch {batch}"
-        np.testing.assert_allclose(run(), expected, rtol=0, atol=2e-3 * expected.max(), err_msg=message)
+        # Not pixel by pixel: a signal within rounding of 0 passes a ReLU in one path and not in the other.
+        error = np.linalg.norm(run() - expected) / np.linalg.norm(expected)
+        assert error < 1e-3, (way, name, batch, error)
     seconds = interleaved(runs, repeats)
     return seconds | (interleaved(retraced, retraced_repeats, warm_up=0) if retraced else {})
 

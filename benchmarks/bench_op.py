@@ -70,6 +70,7 @@ def main():
     rows = []
     for net in NETS:
         gradients, weights, size = terms_of(*net)
+        size = tf.constant(size)  # As a net gives it.
         arrays = [np.asarray(g) for g in gradients] + [np.asarray(weights[0])]
         gigabytes = sum(array.nbytes for array in arrays) / 1e9
         for mode, psi in MODES.items():

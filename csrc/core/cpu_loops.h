@@ -152,47 +152,45 @@ struct ChannelBlock {
 
 inline constexpr int64_t kChannelsPerBlock = 1024;
 
-// Memory is read best as one stream, position by position. Those of so few channels are one stream together.
-inline constexpr int64_t kFewChannels = 128;
-
-// Calls add(row, lane, channel) for the channels of a block at kCount positions. Between vectors it asks for what lies
+// Calls add(lane, channel, element) for the channels of a block at one position. Between vectors it asks for what lies
 // ahead: all at once, that would keep the adding from it.
-template <int kCount, class Value, class Add>
+template <class Value, class Add>
 void for_lanes(const Value& value, int64_t position, ChannelBlock block, Add add) {
-  const auto prefetch = [&](int row, int64_t c) { value.prefetch((position + row) * block.channels + c); };
+  const int64_t first = position * block.channels;
   int64_t c = block.first;
   // Left to itself, GCC unrolls the lanes and does not always make vectors of what it gets.
   for (; c + kLanes <= block.last; c += kLanes) {
-#pragma GCC unroll 16
-    for (int row = 0; row < kCount; ++row) {
-      prefetch(row, c);
+    value.prefetch(first + c);
 #pragma omp simd
-      for (int lane = 0; lane < kLanes; ++lane) add(row, lane, c + lane);
-    }
+    for (int lane = 0; lane < kLanes; ++lane) add(lane, c + lane, first + c + lane);
   }
   if (c + kLanes / 2 <= block.last) {  // Most channel counts are multiples of 8, and this keeps them in registers.
-#pragma GCC unroll 16
-    for (int row = 0; row < kCount; ++row) {
-      prefetch(row, c);
+    value.prefetch(first + c);
 #pragma omp simd
-      for (int lane = 0; lane < kLanes / 2; ++lane) add(row, lane, c + lane);
-    }
+    for (int lane = 0; lane < kLanes / 2; ++lane) add(lane, c + lane, first + c + lane);
     c += kLanes / 2;
   }
-  for (int lane = 0; c < block.last; ++c, ++lane) {
-    for (int row = 0; row < kCount; ++row) add(row, lane, c);
-  }
+  for (int lane = 0; c < block.last; ++c, ++lane) add(lane, c, first + c);
 }
 
-// Calls function(position, count) for positions [begin, end): for kLanes at a time, and for those left over, one by
-// one.
-template <class Function>
-void for_positions(int64_t begin, int64_t end, bool together, Function function) {
+// Calls store(position, sum) at positions [begin, end), with the sum of part(lane, channel, element) over a block's
+// channels. Memory is read best as one stream, position by position; the sums over the lanes wait for kLanes positions.
+template <class Real, class Value, class Part, class Store>
+void sum_channels(const Value& value, int64_t begin, int64_t end, ChannelBlock block, Part part, Store store) {
+  const auto sum = [&](int64_t position, auto count) {
+    Real lanes[count][kLanes], totals[count];
+    for (int row = 0; row < count; ++row) {
+      Real sums[kLanes] = {};  // One position's, so that they are registers.
+      for_lanes(value, position + row, block,
+                [&](int lane, int64_t c, int64_t element) { sums[lane] += part(lane, c, element); });
+      std::copy_n(sums, kLanes, lanes[row]);
+    }
+    sum_lanes<count, kLanes>(*lanes, totals);
+    for (int row = 0; row < count; ++row) store(position + row, totals[row]);
+  };
   int64_t position = begin;
-  if (together) {
-    for (; position + kLanes <= end; position += kLanes) function(position, std::integral_constant<int, kLanes>());
-  }
-  for (; position < end; ++position) function(position, std::integral_constant<int, 1>());
+  for (; position + kLanes <= end; position += kLanes) sum(position, std::integral_constant<int, kLanes>());
+  for (; position < end; ++position) sum(position, std::integral_constant<int, 1>());
 }
 
 template <class Real>
@@ -200,6 +198,10 @@ struct ChannelRanges {
   Real* min;  // (channels,)
   Real* max;
 };
+
+// Positions of so few channels are measured four at a time, lest each waits for the ranges that the one before has just
+// written.
+inline constexpr int64_t kFewChannels = 128;
 
 template <int kRows, class Value, class Real>
 void measure_positions(const Value& value, int64_t position, ChannelBlock block, ChannelRanges<Real> ranges) {
@@ -228,8 +230,6 @@ void measure_positions(const Value& value, int64_t position, ChannelBlock block,
 template <class Value, class Real>
 FULLGRAD_DISPATCHED void measure_channels_last(Value value, int64_t begin, int64_t end, ChannelBlock block,
                                                ChannelRanges<Real> ranges) {
-  // Positions of few channels are taken four at a time, lest each waits for the ranges that the one before has just
-  // written.
   int64_t position = begin;
   if (block.channels <= kFewChannels) {
     for (; position + 4 <= end; position += 4) measure_positions<4>(value, position, block, ranges);
@@ -303,16 +303,14 @@ FULLGRAD_DISPATCHED Range<Real> sum_and_measure_channels_last(Value value, int64
   Real mins[kLanes], maxs[kLanes];
   std::fill_n(mins, kLanes, Range<Real>().min);
   std::fill_n(maxs, kLanes, Range<Real>().max);
-  for_positions(begin, end, channels <= 2 * kLanes, [&](int64_t position, auto count) {
-    Real lanes[count][kLanes] = {};
-    for_lanes<count>(value, position, {0, channels, channels}, [&](int row, int lane, int64_t c) {
-      const Real t = value(c, (position + row) * channels + c);
-      lanes[row][lane] += t - origin;
-      mins[lane] = nan_min(mins[lane], t);
-      maxs[lane] = plain_max(maxs[lane], t);
-    });
-    sum_lanes<count, kLanes>(*lanes, sums + position);
-  });
+  const auto part = [&](int lane, int64_t c, int64_t element) {
+    const Real t = value(c, element);
+    mins[lane] = nan_min(mins[lane], t);
+    maxs[lane] = plain_max(maxs[lane], t);
+    return t - origin;
+  };
+  sum_channels<Real>(value, begin, end, {0, channels, channels}, part,
+                     [&](int64_t position, Real sum) { sums[position] = sum; });
   return {fold(mins, [](Real a, Real b) { return nan_min(a, b); }),
           fold(maxs, [](Real a, Real b) { return plain_max(a, b); })};
 }
@@ -361,16 +359,10 @@ FULLGRAD_DISPATCHED void add_sums(const Real* from, int64_t begin, int64_t end, 
 template <class Value, class Real>
 FULLGRAD_DISPATCHED void reduce_channels_last(Value value, int64_t begin, int64_t end, ChannelBlock block, Real factor,
                                               bool add, Real* sums) {
-  for_positions(begin, end, block.channels <= kFewChannels, [&](int64_t position, auto count) {
-    Real lanes[count][kLanes] = {}, totals[count];
-    for_lanes<count>(value, position, block, [&](int row, int lane, int64_t c) {
-      lanes[row][lane] += value(c, (position + row) * block.channels + c);
-    });
-    sum_lanes<count, kLanes>(*lanes, totals);
-    for (int row = 0; row < count; ++row) {
-      const Real sum = factor * totals[row];
-      sums[position + row] = add ? sums[position + row] + sum : sum;
-    }
+  const auto part = [&](int, int64_t c, int64_t element) { return value(c, element); };
+  sum_channels<Real>(value, begin, end, block, part, [&](int64_t position, Real sum) {
+    sum *= factor;
+    sums[position] = add ? sums[position] + sum : sum;
   });
 }
 
@@ -392,19 +384,29 @@ FULLGRAD_DISPATCHED void reduce_one_by_one(Value value, Elements elements, int64
   }
 }
 
-// Where the columns of a target lie in a source row.
+// Where the columns of a target lie in a source row. Those between the same two columns of the source are a run.
 template <class Real>
 struct Columns {
-  int64_t* lower;  // (width,)
-  int64_t* upper;
-  Real* fraction;
+  int64_t source;
+  int64_t* ends;   // (source,): of the run right of each column of the source
+  Real* fraction;  // (width + kLanes,)
 };
 
+// Run by run nothing is gathered, lanes at a time, of which those beyond a run are overwritten by the next: `wide` has
+// room for width + kLanes.
 template <class Real>
-FULLGRAD_DISPATCHED void stretch(const Real* narrow, Columns<Real> columns, int64_t width, Real* wide) {
-  FULLGRAD_NO_ALIAS
-  for (int64_t x = 0; x < width; ++x) {
-    wide[x] = interpolate(narrow[columns.lower[x]], narrow[columns.upper[x]], columns.fraction[x]);
+FULLGRAD_DISPATCHED void stretch(const Real* narrow, Columns<Real> columns, Real* wide) {
+  int64_t x = 0;
+  for (int64_t column = 0; column < columns.source; ++column) {
+    const Real left = narrow[column];
+    const Real right = narrow[std::min(column + 1, columns.source - 1)];
+    for (; x < columns.ends[column]; x += kLanes) {
+#pragma omp simd
+      for (int lane = 0; lane < kLanes; ++lane) {
+        wide[x + lane] = interpolate(left, right, columns.fraction[x + lane]);
+      }
+    }
+    x = columns.ends[column];
   }
 }
 

@@ -75,10 +75,11 @@ class Saliency {
     for (const Term& term : problem.terms) weights_.push_back(term.weight_per_channel ? take(term.channels) : nullptr);
     for (const Group& group : groups_) {
       sums_.push_back(take(problem.batch * positions(group.extent)));
-      columns_.push_back({arena_.take<int64_t>(width()), arena_.take<int64_t>(width()), take(width())});
+      const int64_t source = group.extent[2];
+      columns_.push_back({source, arena_.take<int64_t>(source), take(width() + kLanes)});
     }
     tasks_per_image_ = divide_up(rows(), kRowsPerTask);
-    expanded_ = take(problem.batch * tasks_per_image_ * kRowSlots * width());
+    expanded_ = take(problem.batch * tasks_per_image_ * kRowSlots * slot_size());
     plan_waves();
     int64_t most = 0;
     for (Wave& wave : waves_) most = std::max(most, lay_out(&wave, nullptr));
@@ -148,6 +149,7 @@ class Saliency {
   bool per_sample() const { return problem_.options.rescale == Rescale::kPerSample; }
   bool channels_last() const { return problem_.options.layout == Layout::kChannelsLast; }
   int64_t width() const { return problem_.target[2]; }
+  int64_t slot_size() const { return width() + kLanes; }  // stretch() writes lanes beyond a row.
   int64_t rows() const { return problem_.target[0] * problem_.target[1]; }
 
   // One wave holds everything where terms are read once.
@@ -225,13 +227,15 @@ class Saliency {
         std::transform(from, from + term.channels, weights_[i], [](auto weight) { return load<Real>(weight); });
       });
     }
-    for (size_t g = 0; g < groups_.size(); ++g) {
+    for (const Columns<Real>& columns : columns_) {
+      int64_t column = 0;
       for (int64_t x = 0; x < width(); ++x) {
-        const Sample sample = sample_axis(x, groups_[g].extent[2], width(), problem_.options.resize);
-        columns_[g].lower[x] = sample.lower;
-        columns_[g].upper[x] = sample.upper;
-        columns_[g].fraction[x] = static_cast<Real>(sample.fraction);
+        const Sample sample = sample_axis(x, columns.source, width(), problem_.options.resize);
+        while (column < sample.lower) columns.ends[column++] = x;
+        columns.fraction[x] = static_cast<Real>(sample.fraction);
       }
+      std::fill(columns.ends + column, columns.ends + columns.source, width());
+      std::fill_n(columns.fraction + width(), kLanes, Real(0));
     }
   }
 
@@ -373,7 +377,7 @@ class Saliency {
         Real* image_map = maps + image * rows() * width();
         std::fill(image_map + first * width(), image_map + last * width(), Real(0));
         for (size_t g = 0; g < groups_.size(); ++g) {
-          add_resized(g, image, first, last, expanded_ + task * kRowSlots * width(), image_map);
+          add_resized(g, image, first, last, expanded_ + task * kRowSlots * slot_size(), image_map);
         }
       }
     });
@@ -390,10 +394,10 @@ class Saliency {
       const int64_t row = depth * source[1] + height;
       const Real* narrow = sums + row * source[2];
       if (source[2] == width()) return narrow;
-      const int64_t slot = depth % 2 * 2 + height % 2;
-      Real* wide = slots + slot * width();
-      if (held[slot] != row) stretch(narrow, columns_[g], width(), wide);
-      held[slot] = row;
+      const int64_t at = depth % 2 * 2 + height % 2;
+      Real* wide = slots + at * slot_size();
+      if (held[at] != row) stretch(narrow, columns_[g], wide);
+      held[at] = row;
       return wide;
     };
     for (int64_t row = first; row < last; ++row) {
@@ -412,7 +416,7 @@ class Saliency {
   std::vector<Real*> weights_;          // For each term with a weight per channel: (channels,).
   std::vector<Real*> sums_;             // For each group: (batch, extent).
   std::vector<Columns<Real>> columns_;  // For each group: where target columns lie.
-  Real* expanded_;                      // (tasks of the resize, kRowSlots, width)
+  Real* expanded_;                      // (tasks of the resize, kRowSlots, slot_size())
   int64_t tasks_per_image_;
   std::deque<Wave> waves_;
 };

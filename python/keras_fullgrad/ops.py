@@ -17,7 +17,8 @@ LIBRARY = Path(__file__).with_name("libkeras_fullgrad_ops.so")
 OP = "KerasFullgrad>SaliencyMap"
 """The op's name in graphs."""
 
-_TYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+# A dictionary, since it is looked up by hash: types compared one by one took half the time of a small call.
+_TYPES = dict.fromkeys([tf.float16, tf.bfloat16, tf.float32, tf.float64])
 _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
 
 
@@ -139,7 +140,7 @@ def saliency_map(
         return reference.saliency_map(gradients, weights, size, psi=psi, **options)
 
     rectifier, rescale = filters.NATIVE[psi]
-    wide = any(gradient.dtype == tf.float64 for gradient in gradients)
+    wide = tf.float64 in {gradient.dtype for gradient in gradients}
     if wide:
         gradients = [g if g.dtype == tf.float32 else tf.cast(g, tf.float64) for g in gradients]
     weights = [
@@ -163,14 +164,12 @@ def _check_option(name: str, value: str, known: Sequence[str]) -> None:
 
 
 def _tensors(name: str, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    tensors = []
-    for index, value in enumerate(values):
-        # Converting what is a tensor already costs as much as all the rest that is done for it here.
-        tensor = value if isinstance(value, tf.Tensor) else tf.convert_to_tensor(value)
+    # Converting what is a tensor already costs as much as all the rest that is done for it here.
+    tensors = [value if isinstance(value, tf.Tensor) else tf.convert_to_tensor(value) for value in values]
+    for index, tensor in enumerate(tensors):
         if tensor.dtype not in _TYPES:
             known = ", ".join(dtype.name for dtype in _TYPES)
             raise TypeError(f"term {index}: expected a {name} of one of {known}, got {tensor.dtype.name}")
-        tensors.append(tensor)
     return tensors
 
 
