@@ -49,7 +49,7 @@ def test_tables_of_whole_nets_are_what_was_measured():
 
     text = (ROOT / "docs" / "speed.md").read_text()
     rows = measured("end_to_end.json")
-    assert len(rows) == 18
+    assert len(rows) == 21
     for row in rows:
         ratios = " | ".join(cell(row[f"full / {way}"]) for way in ("plain", "reference", "retraced"))
         memory = " | ".join(cell(row[name]) for name in ("plain GB", "full GB", "full GB / plain GB"))
