@@ -3,7 +3,8 @@ r"""Computes a batch normalization and the layer before it as one.
 At inference a batch norm is affine: :math:`y = a z + c` with :math:`a = \gamma / \sqrt{\sigma^2 + \epsilon}`.
 Where :math:`z = W x + b` goes nowhere else, :math:`y = (a W) x + (a b + c)` saves the passes over :math:`z`
 and over its gradient, and the terms of both biases follow from the gradient at :math:`y`: that at :math:`z`
-is :math:`a` times it.
+is :math:`a` times it. Where :math:`W` is larger than :math:`z`, :math:`y = a (W x) + (a b + c)` saves the
+pass over :math:`z`.
 """
 
 import collections
@@ -15,6 +16,10 @@ import tensorflow as tf
 from keras import layers
 
 from keras_fullgrad import affine, interception
+
+# Those that TensorFlow fuses with a convolution.
+_SUMS = ("Add", "AddV2", "AddN")
+_ACTIVATIONS = ("Elu", "LeakyRelu", "Relu", "Relu6", "Sigmoid", "Tanh")
 
 
 class Fold(NamedTuple):
@@ -88,14 +93,18 @@ class Folding:
             return None
         slope, bias = self._slope_and_bias(norm)
         before = next((a for a in reversed(applications) if a.output is inputs), None)
-        if before is None or id(norm) in self._apart or not (_is_linear(before, norm) and _pays(before)):
+        if before is None or id(norm) in self._apart or not _is_linear(before, norm):
             return affine.apply(norm, slope, bias, inputs)
-        if before.layer.use_bias:
-            bias += slope * affine.bias(before.layer)
-        output = type(before.layer).call(_Scaled(before.layer, slope), before.input)
-        # One operation, which TensorFlow fuses with the layer's own and with an activation after it.
-        axis = affine.channel_axis(before.layer)
-        output = tf.nn.bias_add(output, bias, data_format="NC" if axis == 1 else None)
+        layer = before.layer
+        if layer.use_bias:
+            bias += slope * affine.bias(layer)
+        if _scales_kernel(before):
+            output = type(layer).call(_WithoutBias(layer, slope), before.input)
+            # One operation, which TensorFlow fuses with the layer's own and with an activation after it.
+            data_format = "NC" if affine.channel_axis(layer) == 1 else None
+            output = tf.nn.bias_add(output, bias, data_format=data_format)
+        else:
+            output = affine.apply(norm, slope, bias, type(layer).call(_WithoutBias(layer), before.input))
         self.folds.append(Fold(norm, inputs, output, slope))
         return output
 
@@ -115,6 +124,31 @@ class Folding:
             self._apart |= misjudged
             self.folds.clear()
         return not misjudged
+
+    def keep_fusible(self, logits: tf.Tensor) -> tf.Tensor:
+        """Keeps TensorFlow from a fusion that fails, whereupon it would drop all others of the graph.
+
+        On a CPU it makes one operation of a convolution, its bias, a sum and an activation, even where the
+        sum goes elsewhere too, and then misses the sum. An activation that something waits for it leaves
+        alone.
+
+        Args:
+            logits: The logits.
+
+        Returns:
+            The same logits, which wait for such activations, as their gradient does.
+        """
+        sums = [op for fold in self.folds for op in fold.output.consumers() if op.type in _SUMS]
+        takers = [add.outputs[0].consumers() for add in sums]
+        activations = [op for ops in takers if len(ops) > 1 for op in ops if op.type in _ACTIVATIONS]
+
+        def wait(signal: tf.Tensor) -> tf.Tensor:
+            with tf.control_dependencies(activations):
+                return tf.identity(signal)
+
+        # Either may be all that is asked for.
+        waiting = tf.custom_gradient(lambda signal: (wait(signal), wait))
+        return waiting(logits) if activations else logits
 
     def find(self, signal: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Finds the gradient of a signal that may have been folded away.
@@ -176,30 +210,31 @@ _KERNELS = {
 }
 
 
-class _Scaled:
-    """A layer as its ``call`` sees it, with a scaled kernel and without a bias."""
+class _WithoutBias:
+    """A layer as its ``call`` sees it, without a bias, and with a kernel that may be scaled."""
 
     use_bias = False
     bias = None
 
-    def __init__(self, layer: keras.Layer, slope: tf.Tensor) -> None:
+    def __init__(self, layer: keras.Layer, slope: tf.Tensor | None = None) -> None:
         self._layer = layer
-        name, along = _KERNELS[type(layer)]
-        kernel = tf.convert_to_tensor(getattr(layer, name))
-        setattr(self, name, kernel * along(slope, kernel))
+        if slope is not None:
+            name, along = _KERNELS[type(layer)]
+            kernel = tf.convert_to_tensor(getattr(layer, name))
+            setattr(self, name, kernel * along(slope, kernel))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._layer, name)
 
 
-def _pays(before: interception.Application) -> bool:
-    """Whether the kernel, which is scaled at each call, pays for itself by one image.
+def _scales_kernel(before: interception.Application) -> bool:
+    """Whether it takes less to scale the kernel, at each call, than the gradient of one image's signal.
 
-    Scaling writes the kernel once; it saves two passes over the signal and one over its gradient.
+    That the signal itself is scaled costs nothing where TensorFlow fuses it with the layer.
     """
     name, _ = _KERNELS[type(before.layer)]
     signal = before.output.shape[1:].num_elements()  # None: of any size.
-    return signal is None or getattr(before.layer, name).shape.num_elements() <= 3 * signal
+    return signal is None or getattr(before.layer, name).shape.num_elements() <= signal
 
 
 def _is_linear(before: interception.Application, norm: keras.layers.BatchNormalization) -> bool:
