@@ -188,17 +188,14 @@ def test_a_batch_norm_that_always_trains_is_kept():
     assert not folding.folds
 
 
-@pytest.mark.parametrize(("size", "scaled"), [(6, False), (12, True)], ids=["small signal", "large signal"])
-def test_only_a_kernel_that_is_smaller_than_its_signal_is_scaled(size, scaled):
-    model = net_of([size, size, 8], layers.Conv2D(8, 3), layers.BatchNormalization())
-    x = images(model)
-    exposed = inspection.expose(model)
-    signals = tf.function(lambda x: exposed.signals(x, folding=Folding())[0], autograph=False)
-    operations = signals.get_concrete_function(tf.constant(x)).graph.get_operations()
-    kernels = [op.inputs[1].op.type for op in operations if op.type == "Conv2D"]
-    assert ("Mul" in kernels) == scaled
-    assert count_folds(model, x) == 1
-    assert_folding_changes_nothing(model, x)
+@pytest.mark.parametrize(
+    ("use_bias", "size", "folds"), [(False, 9, 0), (False, 12, 1), (True, 6, 0), (True, 9, 1)]
+)
+def test_a_kernel_that_takes_longer_to_scale_is_kept(use_bias, size, folds):
+    """It has 576 weights, the signals 128, 392 and 800 values, which count three times where there is a bias."""
+    model = net_of([size, size, 8], layers.Conv2D(8, 3, use_bias=use_bias), layers.BatchNormalization())
+    assert count_folds(model, images(model)) == folds
+    assert_folding_changes_nothing(model, images(model))
 
 
 RESIDUAL = """

@@ -3,8 +3,7 @@ r"""Computes a batch normalization and the layer before it as one.
 At inference a batch norm is affine: :math:`y = a z + c` with :math:`a = \gamma / \sqrt{\sigma^2 + \epsilon}`.
 Where :math:`z = W x + b` goes nowhere else, :math:`y = (a W) x + (a b + c)` saves the passes over :math:`z`
 and over its gradient, and the terms of both biases follow from the gradient at :math:`y`: that at :math:`z`
-is :math:`a` times it. Where :math:`W` is larger than :math:`z`, :math:`y = a (W x) + (a b + c)` saves the
-pass over :math:`z`.
+is :math:`a` times it.
 """
 
 import collections
@@ -93,18 +92,14 @@ class Folding:
             return None
         slope, bias = self._slope_and_bias(norm)
         before = next((a for a in reversed(applications) if a.output is inputs), None)
-        if before is None or id(norm) in self._apart or not _is_linear(before, norm):
+        if before is None or id(norm) in self._apart or not (_is_linear(before, norm) and _pays(before)):
             return affine.apply(norm, slope, bias, inputs)
-        layer = before.layer
-        if layer.use_bias:
-            bias += slope * affine.bias(layer)
-        if _scales_kernel(before):
-            output = type(layer).call(_WithoutBias(layer, slope), before.input)
-            # One operation, which TensorFlow fuses with the layer's own and with an activation after it.
-            data_format = "NC" if affine.channel_axis(layer) == 1 else None
-            output = tf.nn.bias_add(output, bias, data_format=data_format)
-        else:
-            output = affine.apply(norm, slope, bias, type(layer).call(_WithoutBias(layer), before.input))
+        if before.layer.use_bias:
+            bias += slope * affine.bias(before.layer)
+        output = type(before.layer).call(_Scaled(before.layer, slope), before.input)
+        # One operation, which TensorFlow fuses with the layer's own and with an activation after it.
+        axis = affine.channel_axis(before.layer)
+        output = tf.nn.bias_add(output, bias, data_format="NC" if axis == 1 else None)
         self.folds.append(Fold(norm, inputs, output, slope))
         return output
 
@@ -210,31 +205,33 @@ _KERNELS = {
 }
 
 
-class _WithoutBias:
-    """A layer as its ``call`` sees it, without a bias, and with a kernel that may be scaled."""
+class _Scaled:
+    """A layer as its ``call`` sees it, with a scaled kernel and without a bias."""
 
     use_bias = False
     bias = None
 
-    def __init__(self, layer: keras.Layer, slope: tf.Tensor | None = None) -> None:
+    def __init__(self, layer: keras.Layer, slope: tf.Tensor) -> None:
         self._layer = layer
-        if slope is not None:
-            name, along = _KERNELS[type(layer)]
-            kernel = tf.convert_to_tensor(getattr(layer, name))
-            setattr(self, name, kernel * along(slope, kernel))
+        name, along = _KERNELS[type(layer)]
+        kernel = tf.convert_to_tensor(getattr(layer, name))
+        setattr(self, name, kernel * along(slope, kernel))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._layer, name)
 
 
-def _scales_kernel(before: interception.Application) -> bool:
-    """Whether it takes less to scale the kernel, at each call, than the gradient of one image's signal.
+def _pays(before: interception.Application) -> bool:
+    """Whether the kernel, which is scaled at each call, pays for itself by one image.
 
-    That the signal itself is scaled costs nothing where TensorFlow fuses it with the layer.
+    Scaling takes a pass over the kernel. It saves one over the signal's gradient; and where a bias of the
+    layer's own stands between, the batch norm's over the signal, which takes longer: without such a bias
+    TensorFlow fuses the two by itself.
     """
     name, _ = _KERNELS[type(before.layer)]
     signal = before.output.shape[1:].num_elements()  # None: of any size.
-    return signal is None or getattr(before.layer, name).shape.num_elements() <= signal
+    saved = 3 if before.layer.use_bias else 1
+    return signal is None or getattr(before.layer, name).shape.num_elements() <= saved * signal
 
 
 def _is_linear(before: interception.Application, norm: keras.layers.BatchNormalization) -> bool:
