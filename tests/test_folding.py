@@ -192,7 +192,7 @@ def test_a_batch_norm_that_always_trains_is_kept():
     ("use_bias", "size", "folds"), [(False, 9, 0), (False, 12, 1), (True, 6, 0), (True, 9, 1)]
 )
 def test_a_kernel_that_takes_longer_to_scale_is_kept(use_bias, size, folds):
-    """It has 576 weights, the signals 128, 392 and 800 values, which count three times where there is a bias."""
+    """It has 576 weights, the signals 128, 392 and 800 values, threefold where there is a bias."""
     model = net_of([size, size, 8], layers.Conv2D(8, 3, use_bias=use_bias), layers.BatchNormalization())
     assert count_folds(model, images(model)) == folds
     assert_folding_changes_nothing(model, images(model))
