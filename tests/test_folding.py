@@ -203,14 +203,15 @@ import keras, tensorflow as tf
 import keras_fullgrad as ke
 from keras import layers
 
-image = keras.Input([16, 16, 3])
-x = layers.BatchNormalization()(layers.Conv2D(3, 3, padding="same")(image))
-x = layers.Add()([x, image])
-x = layers.Add()([layers.Conv2D(3, 3, padding="same")(layers.ReLU()(x)), x])
-model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
-for method in (ke.methods.gradient.full_gradients, ke.methods.gradient.gradients):
-    for output in range(2):
-        tf.function(lambda x: method(model, x)[output], autograph=False)(tf.ones([1, 16, 16, 3]))
+for activation in ("relu", "relu6", "elu", "leaky_relu"):
+    image = keras.Input([16, 16, 3])
+    x = layers.BatchNormalization()(layers.Conv2D(3, 3, padding="same")(image))
+    x = layers.Add()([x, image])
+    x = layers.Add()([layers.Conv2D(3, 3, padding="same")(layers.Activation(activation)(x)), x])
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    for method in (ke.methods.gradient.full_gradients, ke.methods.gradient.gradients):
+        for output in range(2):
+            tf.function(lambda x: method(model, x)[output], autograph=False)(tf.ones([1, 16, 16, 3]))
 """
 
 

@@ -16,9 +16,9 @@ from keras import layers
 
 from keras_fullgrad import affine, interception
 
-# Those that TensorFlow fuses with a convolution.
+# Those that TensorFlow makes one operation of with a convolution.
 _SUMS = ("Add", "AddV2", "AddN")
-_ACTIVATIONS = ("Elu", "LeakyRelu", "Relu", "Relu6", "Sigmoid", "Tanh")
+_ACTIVATIONS = ("Elu", "LeakyRelu", "Relu", "Relu6")
 
 
 class Fold(NamedTuple):
@@ -120,12 +120,12 @@ class Folding:
             self.folds.clear()
         return not misjudged
 
-    def keep_fusible(self, logits: tf.Tensor) -> tf.Tensor:
+    def keep_fusions(self, logits: tf.Tensor) -> tf.Tensor:
         """Keeps TensorFlow from a fusion that fails, whereupon it would drop all others of the graph.
 
         On a CPU it makes one operation of a convolution, its bias, a sum and an activation, even where the
-        sum goes elsewhere too, and then misses the sum. An activation that something waits for it leaves
-        alone.
+        sum goes elsewhere too, and then misses the sum. It leaves alone an activation that something waits
+        for.
 
         Args:
             logits: The logits.
@@ -136,14 +136,15 @@ class Folding:
         sums = [op for fold in self.folds for op in fold.output.consumers() if op.type in _SUMS]
         takers = [add.outputs[0].consumers() for add in sums]
         activations = [op for ops in takers if len(ops) > 1 for op in ops if op.type in _ACTIVATIONS]
+        if not activations:
+            return logits
 
         def wait(signal: tf.Tensor) -> tf.Tensor:
             with tf.control_dependencies(activations):
                 return tf.identity(signal)
 
-        # Either may be all that is asked for.
-        waiting = tf.custom_gradient(lambda signal: (wait(signal), wait))
-        return waiting(logits) if activations else logits
+        # The gradient waits too: it may be all that is asked for.
+        return tf.custom_gradient(lambda signal: (wait(signal), wait))(logits)
 
     def find(self, signal: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Finds the gradient of a signal that may have been folded away.

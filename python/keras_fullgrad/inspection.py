@@ -425,7 +425,7 @@ class ExposedModel(keras.Model):
         ]
         if folding is not None:
             found = [Signal(signal.position, *folding.find(signal.tensor)) for signal in found]
-            logits = folding.keep_fusible(logits)
+            logits = folding.keep_fusions(logits)
         return logits, found
 
     def _found(self, applications: list[interception.Application], endpoint: Endpoint) -> list[tf.Tensor]:
