@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 import measuring
-from keras_fullgrad import _native, filters, inspection, ops, reference
+from keras_fullgrad import _native, filters, inspection
+from keras_fullgrad.maps import op, reference
 from keras_fullgrad_cli.timing import interleaved
 
 NETS = [("Xception", 299, 4), ("ResNet50", 224, 8)]
@@ -78,7 +79,7 @@ def main():
             runs = {
                 "read": functools.partial(_native.read, arrays, threads=threads),
                 "native": functools.partial(
-                    ops.saliency_map, gradients, weights, size, psi=psi, backend="native"
+                    op.saliency_map, gradients, weights, size, psi=psi, backend="native"
                 ),
                 "tf.function": functools.partial(tf.function(rival), gradients, weights),
                 "XLA": functools.partial(tf.function(rival, jit_compile=True), gradients, weights),

@@ -23,7 +23,8 @@ import tensorflow as tf
 
 import measuring
 from bench_op import MODES, terms_of
-from keras_fullgrad import inspection, methods, ops, reference
+from keras_fullgrad import inspection, methods
+from keras_fullgrad.maps import op, reference
 from keras_fullgrad_cli.timing import interleaved
 
 NETS = [("Xception", 299, 32), ("ResNet50", 224, 32), ("EfficientNetB0", 224, 32), ("VGG16", 224, 32)]
@@ -55,7 +56,7 @@ def bench_op(net, mode, psi, repeats):
     size = tf.constant(size)
     rival = functools.partial(reference.saliency_map, size=size, psi=psi)
     runs = {
-        "native": functools.partial(ops.saliency_map, gradients, weights, size, psi=psi, backend="native"),
+        "native": functools.partial(op.saliency_map, gradients, weights, size, psi=psi, backend="native"),
         "eager": functools.partial(rival, gradients, weights),
         "tf.function": functools.partial(tf.function(rival), gradients, weights),
     }

@@ -19,18 +19,24 @@ if keras.backend.backend() != "tensorflow":
         f"'{keras.backend.backend()}': set KERAS_BACKEND=tensorflow before keras is imported"
     )
 
-from keras_fullgrad import filters, inspection, methods, metrics, ops, pictures, reference, utils
-from keras_fullgrad.decomposing import completeness, decompose
-from keras_fullgrad.explaining import explain, explain_iter, full_gradients, gradients
-from keras_fullgrad.host_memory import keep_host_memory
+from keras_fullgrad import filters, inspection, maps, methods, metrics, pictures, utils
+from keras_fullgrad.explain import explain, explain_iter, full_gradients, gradients
+from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.maps.native import warn_without_native
 from keras_fullgrad.pictures import overlay
 from keras_fullgrad.reporting import report
+from keras_fullgrad.running.memory import keep_host_memory
+from keras_fullgrad.running.traces import clear_cache
+from keras_fullgrad.terms.completeness import completeness
+from keras_fullgrad.terms.decompose import decompose
 
 __version__ = version("keras-fullgrad")
 
-ops.warn_without_native()
+warn_without_native()
 
 __all__ = [
+    "Explanation",
+    "clear_cache",
     "completeness",
     "decompose",
     "explain",
@@ -40,12 +46,11 @@ __all__ = [
     "gradients",
     "inspection",
     "keep_host_memory",
+    "maps",
     "methods",
     "metrics",
-    "ops",
     "overlay",
     "pictures",
-    "reference",
     "report",
     "utils",
 ]

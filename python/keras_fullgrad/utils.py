@@ -68,7 +68,7 @@ def visualize(
     # At the first picture, not at import: matplotlib takes a while.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from keras_fullgrad.figure import NotebookFigure
+    from keras_fullgrad.pictures.figure import NotebookFigure
 
     if _is_one(images):
         images, overlays = [images], [overlays] if _is_one(overlays) else overlays

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_fullgrad import batches, decomposition, filters, inspection
+from keras_fullgrad import filters
+from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.running import batches
 from keras_fullgrad_cli import images, labels, nets, tables
 from keras_fullgrad_cli.folder import Entry, Place
 from keras_fullgrad_cli.images import Source
@@ -71,10 +73,11 @@ class Job:
             raise ValueError("expected classes from tables for all images or for none, got some without")
         model = nets.load_model(request.model, request.weights, request.unsafe, request.size)
         net = nets.for_images(model, request.model, request.size, request.preprocessing)
-        known = inspection.count_classes(model)
-        if known is not None and request.top > known:
-            raise ValueError(f"expected --top from 1 to the {known} classes of the model, got {request.top}")
-        classes = [labels.index(each, names, known) for each in wanted]
+        if net.classes is not None and request.top > net.classes:
+            raise ValueError(
+                f"expected --top from 1 to the {net.classes} classes of the model, got {request.top}"
+            )
+        classes = [labels.index(each, names, net.classes) for each in wanted]
         size = request.batch_size or batches.default_size((1, *net.shape))
         return cls(request, net, sources, files, names, classes, size, strict)
 
@@ -131,13 +134,12 @@ class Job:
             ValueError: If one cannot be read, where the job is strict.
         """
         request, net = self.request, self.net
-        known = inspection.count_classes(net.model)
         read, unreadable = [], []
         for entry, content in zip(entries, contents or [e.source.path for e in entries], strict=True):
             source, classes = entry.source, self.classes or None
             try:
                 if source.wanted is not None:
-                    classes = [labels.index(source.wanted, self.labels, known)]
+                    classes = [labels.index(source.wanted, self.labels, net.classes)]
                 # A table may have no image in a row.
                 file = content or b""
                 pixels = images.read(file, net.size, net.channels, request.crop, request.max_pixels)
@@ -163,19 +165,11 @@ class Job:
         """A batch of images as the net takes them, and the classes to explain, (images, K)."""
         return self.net.prepare(np.stack([image.pixels for image in read])), _classes(read)
 
-    def explained(self, read: Sequence[Read], logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The classes that were explained of images, (images, K), and their logits."""
-        classes = _classes(read)
-        if classes is not None:
-            return classes, logits
-        top = decomposition.top_classes(logits, self.request.top).numpy()
-        return top, np.take_along_axis(logits, top, axis=-1)
-
-    def results(
-        self, read: Sequence[Read], classes: np.ndarray, logits: np.ndarray, maps: np.ndarray
-    ) -> list[Result]:
+    def results(self, read: Sequence[Read], explained: Explanation) -> list[Result]:
         """Puts together what was found of images, but for those that were done before."""
-        of_each = zip(read, classes.tolist(), logits.tolist(), maps, strict=True)
+        of_each = zip(
+            read, explained.classes.tolist(), explained.logits.tolist(), explained.maps, strict=True
+        )
         return [
             Result(image.entry, image.pixels, map, indices, [self.name(index) for index in indices], values)
             for image, indices, values, map in of_each

@@ -1,6 +1,5 @@
 """Loads nets by name or from files, with what they expect of an image."""
 
-import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_fullgrad import inspection
+from keras_fullgrad import _keras
+from keras_fullgrad.model.info import read_model
 from keras_fullgrad_cli.options import Preprocessing
 
 _APPLICATIONS = "keras.applications:"
@@ -23,12 +23,14 @@ class Net(NamedTuple):
         model: The model.
         size: The height and the width of its images.
         channels: 1 or 3.
+        classes: How many classes it tells apart, where that is known.
         prepare: From images with values from 0 to 255 to what the model takes.
     """
 
     model: keras.Model
     size: tuple[int, int]
     channels: int
+    classes: int | None
     prepare: Callable[[np.ndarray], np.ndarray]
 
     @property
@@ -102,13 +104,13 @@ def for_images(
     Raises:
         ValueError: If the model does not take images, or it cannot be told how.
     """
-    symbolic = getattr(model, "inputs", None) or []
-    shapes = [tuple(tensor.shape) for tensor in symbolic]
+    info = read_model(model)
+    shapes = [tuple(tensor.shape) for tensor in info.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(
             f"expected a model with one input of images, (batch, height, width, channels), got {shapes}"
         )
-    if inspection.data_layout(model) == "channels_first":
+    if info.layout == "channels_first":
         raise ValueError(f"expected a model with channels last, got one that takes {shapes[0]}")
     _, height, width, channels = shapes[0]
     if channels not in (1, 3):
@@ -119,7 +121,7 @@ def for_images(
     size = size or own
     if any(mine not in (None, asked) for mine, asked in zip(own, size, strict=True)):
         raise ValueError(f"expected --size {height}x{width}, which the model takes, got {size[0]}x{size[1]}")
-    return Net(model, size, channels, _preprocessing(model, name, preprocessing))
+    return Net(model, size, channels, info.classes, _preprocessing(model, name, preprocessing))
 
 
 def _version() -> tuple[int, ...]:
@@ -138,7 +140,7 @@ def _builder(name: str) -> Callable[..., keras.Model]:
 
 def _preprocessing(model: keras.Model, name: str, mode: Preprocessing) -> Callable[[np.ndarray], np.ndarray]:
     if mode is Preprocessing.auto and name.startswith(_APPLICATIONS):
-        preprocess = sys.modules[_builder(name).__module__].preprocess_input
+        preprocess = _keras.preprocessing_of(_builder(name))
         return lambda images: preprocess(images.astype(np.float32))
     if mode is Preprocessing.auto:
         if not any(isinstance(x, (keras.layers.Rescaling, keras.layers.Normalization)) for x in model.layers):

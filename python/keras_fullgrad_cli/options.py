@@ -49,7 +49,7 @@ class Preset(str, enum.Enum):
 
 
 class Backend(str, enum.Enum):
-    """The backends of :func:`keras_fullgrad.ops.saliency_map`."""
+    """The backends of :func:`keras_fullgrad.maps.op.saliency_map`."""
 
     auto = "auto"
     native = "native"
@@ -147,8 +147,12 @@ class Request:
         bool, typer.Option("--simple", help="Leave biases out as factors: Simple FullGrad.")
     ] = False
     implicit_biases: Annotated[
-        bool, typer.Option("--implicit-biases", help="Draw what layers that are not linear add, too.")
-    ] = False
+        bool | None,
+        typer.Option(
+            "--implicit-biases/--no-implicit-biases",
+            help="Draw what layers that are not linear add, too. By default a note tells where that is much.",
+        ),
+    ] = None
     batch_size: BatchSize = None
     backend: Annotated[Backend, typer.Option(help="What runs the fused op.")] = Backend.auto
 

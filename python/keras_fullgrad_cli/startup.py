@@ -10,7 +10,7 @@ def start() -> None:
     """Loads the library, and lets it keep its memory."""
     with _quiet():
         importlib.import_module("tensorflow")
-    from keras_fullgrad.host_memory import keep_host_memory
+    from keras_fullgrad.running.memory import keep_host_memory
 
     keep_host_memory()
 

@@ -30,9 +30,10 @@ def test_maps_are_those_of_the_library(photos, colour_net, tmp_path):
     assert "5/5" in said.err
     model = keras.models.load_model(colour_net)
     for path, record in records(out).items():
-        logits, maps = ke.full_gradients(model, resized(path, 24, 20)[np.newaxis], verbose=0)
-        assert record["classes"] == [logits.argmax()]
-        np.testing.assert_allclose(record["logits"], [logits.max()], rtol=1e-5)
+        explained = ke.full_gradients(model, resized(path, 24, 20)[np.newaxis], verbose=0)
+        maps = explained.maps
+        assert record["classes"] == explained.classes[0].tolist()
+        np.testing.assert_allclose(record["logits"], explained.logits[0], rtol=1e-5)
         np.testing.assert_allclose(np.load(out / f"{record['name']}.npy"), maps[0], atol=1e-5)
 
 
@@ -237,7 +238,7 @@ def test_benchmark_times_nothing_where_answers_differ(colour_net, monkeypatch):
 
     def wrong(model, x, y, backend="auto"):
         logits, maps = true(model, x, y, backend=backend)
-        return logits, maps * (1.1 if backend == "auto" else 1)
+        return ke.Explanation(logits, maps * (1.1 if backend == "auto" else 1))
 
     monkeypatch.setattr(gradient, "full_gradients", wrong)
     monkeypatch.setattr("keras_fullgrad_cli.timing.interleaved", lambda *_: pytest.fail("timed"))

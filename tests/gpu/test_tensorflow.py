@@ -16,7 +16,7 @@ DEVICE = "/GPU:0"
 def on_gpu():
     if not tf.config.list_physical_devices("GPU"):
         pytest.skip("TensorFlow sees no GPU")
-    if reason := ke.ops.why_not_native():
+    if reason := ke.maps.why_not_native():
         pytest.fail(reason)
     with tf.device(DEVICE):
         yield
@@ -29,7 +29,7 @@ def psi_of(mode):
 
 def op(gradients, weights, size, mode):
     options = {name: mode[name] for name in ("channels", "resize", "layout")}
-    return ke.ops.saliency_map(gradients, weights, size, psi=psi_of(mode), backend="native", **options)
+    return ke.maps.saliency_map(gradients, weights, size, psi=psi_of(mode), backend="native", **options)
 
 
 @pytest.mark.parametrize("mode", oracle.MODES, ids=lambda mode: "-".join(mode.values()))

@@ -64,7 +64,8 @@ def test_same_bits_in_batches_of_any_size(tmp_path, small_net, images):
     saved_model.export(small_net, tmp_path)
     explainer = load(tmp_path)
     for x in (images.astype(np.float32), images[:1].astype(np.float32)):
-        logits, maps = ke.full_gradients(small_net, x, verbose=0)
+        explained = ke.full_gradients(small_net, x, verbose=0)
+        maps, logits = explained.maps, explained.outputs
         found = explainer.signatures["serving_default"](images=tf.constant(x))
         np.testing.assert_array_equal(found["maps"], maps)
         np.testing.assert_array_equal(found["logits"], logits)
@@ -148,7 +149,7 @@ def test_prints_nothing(tmp_path, small_net, capsys):
         ({"preset": "best"}, "one of default, paper, got 'best'"),
         ({"top": 5}, "expected top from 1 to the 4 classes of the model, got 5"),
         ({"top": 0}, "expected top from 1 to the 4 classes of the model, got 0"),
-        ({"return_terms": True}, "expected a method of logits and maps, got more"),
+        ({"return_terms": True}, "expected a method of logits and maps, got terms too"),
     ],
 )
 def test_wrong_options_leave_nothing_behind(tmp_path, small_net, options, message):

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_fullgrad import explaining
 from keras_fullgrad.demo.scenes import Scenes
+from keras_fullgrad.explain import full_gradients, gradients
 from keras_fullgrad.metrics import energy_in_box
 
 NET = Path(__file__).with_name("net.keras")
@@ -58,13 +58,13 @@ def demonstrate(**params: Any) -> Demonstration:
     """
     model = keras.models.load_model(NET, compile=False)
     scenes = Scenes.load(SCENES)
-    logits, full = explaining.full_gradients(model, scenes.images, verbose=0, **params)
-    _, plain = explaining.gradients(model, scenes.images, verbose=0)
-    full, plain = full[..., 0], plain[..., 0]
+    explained = full_gradients(model, scenes.images, verbose=0, **params)
+    full = explained.maps[..., 0]
+    plain = gradients(model, scenes.images, verbose=0).maps[..., 0]
     full_energy, plain_energy = (energy_in_box(maps, scenes.boxes) for maps in (full, plain))
     return Demonstration(
         scenes=scenes,
-        predicted=logits.argmax(-1),
+        predicted=explained.classes[:, 0],
         full_gradients=full,
         gradients=plain,
         full_gradients_in_box=full_energy.values,

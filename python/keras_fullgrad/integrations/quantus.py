@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_fullgrad import explaining, filters
+from keras_fullgrad.explain import explain as explain_with
+from keras_fullgrad.maps import filters
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
 
@@ -54,7 +55,7 @@ def explain(
         )
     defaults: dict[str, Any] = {"postprocessing": filters.normalize, "verbose": 0}
     inputs = _turned(model, np.asarray(inputs))
-    maps = explaining.explain(explainer, model, inputs, targets, **(defaults | params))[1]
+    maps = explain_with(explainer, model, inputs, targets, **(defaults | params)).maps
     return np.moveaxis(maps, -1, 1)
 
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import decomposition, explaining
+from keras_fullgrad.explain import full_gradients
 
 
 class FullGrad:
@@ -73,12 +73,9 @@ class FullGrad:
             TypeError: As :func:`keras_fullgrad.explain`.
         """
         images, classes = batch["image"], batch.get("class")
-        params = {"batch_size": len(images)} | self._params
-        logits, maps = explaining.full_gradients(self.model, images, classes, **params)
-        if classes is None:
-            classes = decomposition.top_classes(logits, params.get("top", 1)).numpy()
-            logits = np.take_along_axis(logits, classes, axis=-1)
-        return batch | {"logits": logits, "classes": np.reshape(classes, logits.shape), "map": maps}
+        params: dict[str, Any] = {"batch_size": len(images)} | self._params
+        explained = full_gradients(self.model, images, classes, **params)
+        return batch | {"logits": explained.logits, "classes": explained.classes, "map": explained.maps}
 
 
 def use_granted_gpus() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_fullgrad import filters, ops
+from keras_fullgrad import _tensorflow
+from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.maps import filters, native
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
 
@@ -70,9 +71,14 @@ def export(
         method_params["top"] = top
 
     def explain(images: Any, classes: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        logits, maps, *more = method(model, images, classes, **method_params)
-        if more:
-            raise ValueError("expected a method of logits and maps, got more, as return_terms=True gives")
+        explained = Explanation.of(method(model, images, classes, **method_params), classes)
+        if explained.terms is not None:
+            raise ValueError(
+                "expected a method of logits and maps, got terms too, as return_terms=True gives"
+            )
+        # A caller who names no class wants to know which were explained.
+        logits = explained.logits if classes is not None or explained.outputs is None else explained.outputs
+        maps = explained.maps
         if postprocessing is not None:
             maps = postprocessing(maps, axis=tuple(range(1, maps.shape.rank - 1)))
         return {"logits": logits, "maps": maps}
@@ -101,10 +107,8 @@ def _specs(model: keras.Model) -> Any:
 
 def _with_library(folder: Path) -> Path | None:
     """Copies the op library into a SavedModel that needs it, where the format leaves room for such files."""
-    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    needed = {op.name for graph in saved.meta_graphs for op in graph.meta_info_def.stripped_op_list.op}
-    if ops.OP not in needed:
+    if native.OP not in _tensorflow.operations_of_saved_model(folder):
         return None
     extra = folder / "assets.extra"
     extra.mkdir(exist_ok=True)
-    return Path(shutil.copy(ops.LIBRARY, extra))
+    return Path(shutil.copy(native.LIBRARY, extra))

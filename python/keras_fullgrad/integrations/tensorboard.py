@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import batches, explaining, pictures
+from keras_fullgrad import pictures, targets
+from keras_fullgrad.explain import full_gradients
 
 
 class FullGradTensorBoard(keras.callbacks.Callback):
@@ -67,7 +68,7 @@ class FullGradTensorBoard(keras.callbacks.Callback):
         self._images = [pictures.displayable(image) for image in images]
         # A copy, since those of keras.applications write to what they are given.
         self._inputs = images if preprocess is None else preprocess(images.copy())
-        self._classes = batches.classes(y, len(images))
+        self._classes = targets.as_classes(y, len(images))
         self._log_dir = os.path.join(log_dir, "fullgrad")
         self._every = every
         self._tag = tag
@@ -92,7 +93,7 @@ class FullGradTensorBoard(keras.callbacks.Callback):
         self._writer.close()
 
     def _draw(self) -> np.ndarray:
-        maps = explaining.full_gradients(self.model, self._inputs, self._classes, **self._params)[1]
+        maps = full_gradients(self.model, self._inputs, self._classes, **self._params).maps
         return np.stack([_beside_maps(image, each) for image, each in zip(self._images, maps, strict=True)])
 
 

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import batches, explaining, inspection
+from keras_fullgrad import inspection
+from keras_fullgrad.explain import full_gradients
+from keras_fullgrad.running import batches
 
 
 class FullGrad:
@@ -69,10 +71,8 @@ class FullGrad:
             if targets is not None:
                 raise ValueError("expected no targets beside a dataset, which holds them, got both")
             inputs = _batches(inputs, self.batch_size)
-        results = explaining.full_gradients(
-            self.model, inputs, classes, batch_size=self.batch_size, **self._params
-        )
-        return tf.constant(results[1])
+        explained = full_gradients(self.model, inputs, classes, batch_size=self.batch_size, **self._params)
+        return tf.constant(explained.maps)
 
     __call__ = explain
 

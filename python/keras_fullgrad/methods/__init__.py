@@ -1,4 +1,4 @@
-"""Explaining methods, tensors in and tensors out."""
+"""Explaining methods: how maps are drawn from terms. Tensors in, tensors out, eager or traced."""
 
 from keras_fullgrad.methods import gradient, meta
 

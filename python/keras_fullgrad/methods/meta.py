@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_fullgrad import decomposition
+from keras_fullgrad.explanation import Explanation
 
-Method = Callable[..., tuple[Any, ...]]
-"""From a model, inputs and classes to logits, maps, and what else a method returns."""
+Method = Callable[..., Explanation]
+"""From a model, inputs and classes to an explanation, or of your own to a pair of logits and maps."""
 
 
 def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int = 0) -> Method:
@@ -29,8 +29,7 @@ def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int 
         seed: The noise's seed.
 
     Returns:
-        A method of the same signature. Its logits are averages too, or those of the clean image
-        where it explains the top class.
+        A method of the same signature. Its logits are averages too.
 
     Raises:
         ValueError: If ``repetitions`` is less than 1.
@@ -46,23 +45,23 @@ def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int 
 
     @functools.wraps(method)
     def apply(
-        model: keras.Model, inputs: tf.Tensor, indices: tf.Tensor | None = None, **params: Any
-    ) -> tuple[Any, ...]:
-        clean_logits, *maps = method(model, inputs, indices, **params)
-        classes, logits = _explained(clean_logits, indices, params.pop("top", 1))
+        model: keras.Model, inputs: Any, indices: tf.Tensor | None = None, **params: Any
+    ) -> Explanation:
+        clean = Explanation.of(method(model, inputs, indices, **params), indices)
+        further = _for_same_classes(method, model, clean, params)
 
-        def repeat(step: tf.Tensor, *sums: Any) -> tuple[Any, ...]:
-            more = method(model, _noisy(inputs, noise, [seed, step]), classes, **params)
-            return step + 1, *tf.nest.map_structure(tf.add, sums, more)
+        def repeat(step: tf.Tensor, sums: dict[str, Any]) -> tuple[Any, ...]:
+            more = _averaged(further(_noisy(inputs, noise, [seed, step])))
+            return step + 1, tf.nest.map_structure(tf.add, sums, more)
 
         # One pass after the other, so that the activations of one are held at a time.
-        with tf.control_dependencies(tf.nest.flatten([logits, maps])):
+        sums = _averaged(clean)
+        with tf.control_dependencies(tf.nest.flatten(sums)):
             first = tf.identity(1)
-        _, logits, *maps = tf.while_loop(
-            lambda step, *_: step < repetitions, repeat, (first, logits, *maps), parallel_iterations=1
+        _, sums = tf.while_loop(
+            lambda step, _: step < repetitions, repeat, (first, sums), parallel_iterations=1
         )
-        logits, *maps = tf.nest.map_structure(lambda total: total / repetitions, [logits, *maps])
-        return clean_logits if indices is None else logits, *maps
+        return _mean(clean, sums, repetitions)
 
     apply.__name__ = f"{method.__name__}_smooth"
     return apply
@@ -114,7 +113,7 @@ def tta(
     @functools.wraps(method)
     def apply(
         model: keras.Model, inputs: tf.Tensor, indices: tf.Tensor | None = None, **params: Any
-    ) -> tuple[Any, ...]:
+    ) -> Explanation:
         if not isinstance(inputs, tf.Tensor) or inputs.shape.rank != 4:
             raise ValueError(
                 "expected a batch of images, (batch, height, width, channels), got "
@@ -122,38 +121,52 @@ def tta(
             )
         size = tf.shape(inputs)[1:3]
         views = itertools.product((1.0, *scales), (False, True) if hflip else (False,))
+        next(views)  # The image itself.
+        clean = Explanation.of(method(model, inputs, indices, **params), indices)
+        further = _for_same_classes(method, model, clean, params)
 
-        def explain_view(scale: float, mirrored: bool, classes: tf.Tensor | None) -> list[Any]:
+        def explain_view(scale: float, mirrored: bool) -> Explanation:
             view = inputs
             if scale != 1:
                 scaled = tf.cast(scale * tf.cast(size, tf.float32), tf.int32)
                 view = tf.cast(tf.image.resize(view, scaled, resize_method), inputs.dtype)
-            logits, *maps = method(model, tf.reverse(view, [2]) if mirrored else view, classes, **params)
-            return [logits, *tf.nest.map_structure(functools.partial(back, scale, mirrored), maps)]
+            explained = further(tf.reverse(view, [2]) if mirrored else view)
+            return explained.with_parts(functools.partial(back, scale, mirrored), "maps", "terms")
 
         def back(scale: float, mirrored: bool, maps: tf.Tensor) -> tf.Tensor:
             if mirrored:
                 maps = tf.reverse(maps, [2])
             return maps if scale == 1 else tf.cast(tf.image.resize(maps, size, resize_method), maps.dtype)
 
-        clean_logits, *maps = explain_view(*next(views), indices)
-        classes, logits = _explained(clean_logits, indices, params.pop("top", 1))
-        sums, count = [logits, *maps], 1
+        sums, count = _averaged(clean), 1
         for scale, mirrored in views:
             # One view after the other, so that the activations of one are held at a time.
             with tf.control_dependencies(tf.nest.flatten(sums)):
-                more = explain_view(scale, mirrored, classes)
+                more = _averaged(explain_view(scale, mirrored))
             sums, count = tf.nest.map_structure(tf.add, sums, more), count + 1
-        logits, *maps = tf.nest.map_structure(lambda total: total / count, sums)
-        return clean_logits if indices is None else logits, *maps
+        return _mean(clean, sums, count)
 
     apply.__name__ = f"{method.__name__}_tta"
     return apply
 
 
-def _explained(logits: tf.Tensor, indices: tf.Tensor | None, top: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The classes explained, and their logits: the top classes of the clean image unless given."""
-    if indices is not None:
-        return indices, logits
-    classes = decomposition.top_classes(logits, top)
-    return classes, tf.gather(logits, classes, axis=-1, batch_dims=-1)
+def _for_same_classes(
+    method: Method, model: keras.Model, clean: Explanation, params: dict[str, Any]
+) -> Callable[[Any], Explanation]:
+    """The method for further inputs, of the classes that were explained of the image itself."""
+    if clean.classes is None:
+        raise ValueError(
+            f"expected y, or a method that returns an Explanation with its classes, from {method.__name__}"
+        )
+    params = {name: value for name, value in params.items() if name != "top"}
+    return lambda inputs: Explanation.of(method(model, inputs, clean.classes, **params), clean.classes)
+
+
+def _averaged(explanation: Explanation) -> dict[str, Any]:
+    """The parts that are averaged: which classes they are of is not."""
+    names = ("logits", "outputs", "maps", "terms")
+    return {name: part for name, part in explanation.parts.items() if name in names}
+
+
+def _mean(clean: Explanation, sums: dict[str, Any], count: int) -> Explanation:
+    return Explanation(**tf.nest.map_structure(lambda total: total / count, sums), classes=clean.classes)

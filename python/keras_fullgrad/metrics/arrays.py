@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_fullgrad import batches
-
 
 def as_images(x: Any) -> np.ndarray:
     """Takes images as an array, without a copy where they are one.
@@ -30,30 +28,6 @@ def as_images(x: Any) -> np.ndarray:
     if not 3 <= images.ndim <= 5 or len(images) == 0:
         raise ValueError(f"expected images of shape (images, space, channels), got {images.shape}")
     return images
-
-
-def as_classes(y: Any | None, images: int) -> np.ndarray | None:
-    """Takes one class for each image.
-
-    Args:
-        y: Classes: (images,), (images, 1), one for all images, or None.
-        images: How many images there are.
-
-    Returns:
-        The classes, (images, 1), or None.
-
-    Raises:
-        ValueError: If there are not as many, or several for an image.
-        TypeError: If they are not integers.
-
-    Example:
-        >>> as_classes([3, 5], images=2).tolist()
-        [[3], [5]]
-    """
-    classes = batches.classes(y, images)
-    if classes is not None and classes.shape[1] != 1:
-        raise ValueError(f"expected one class for each image in y, got shape {classes.shape}")
-    return classes
 
 
 def as_planes(maps: Any, axes: int) -> np.ndarray:

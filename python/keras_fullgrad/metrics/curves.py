@@ -8,9 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import batches, decomposition, inspection
-from keras_fullgrad.explaining import explain
-from keras_fullgrad.metrics.arrays import as_classes, as_images, as_planes
+from keras_fullgrad import targets
+from keras_fullgrad.explain import explain
+from keras_fullgrad.metrics.arrays import as_images, as_planes
+from keras_fullgrad.metrics.outputs import output_of_class
+from keras_fullgrad.model.info import read_model
+from keras_fullgrad.running import batches
 
 SHARES = tuple(step / 20 for step in range(21))
 """The default shares of positions: 0, 5%, and so on to 100%."""
@@ -116,23 +119,23 @@ def perturbation_curve(
         [[2.0, 0.0]]
     """
     x = as_images(x)
-    channel_axis = 1 if inspection.data_layout(model) == "channels_first" else -1
+    channel_axis = read_model(model).channel_axis
     space = x.shape[2:] if channel_axis == 1 else x.shape[1:-1]
     planes = as_planes(maps, len(space))
     if planes.shape != (len(x), *space):
         raise ValueError(f"expected a map of size {space} for each of {len(x)} images, got {planes.shape}")
     counts = [round(share * planes[0].size) for share in _checked(shares)]
     substitute = _broadcast(value, x)
-    classes = as_classes(y, len(x))
+    classes = targets.as_one_class(y, len(x))
 
-    # A size of our own, since the trials of `explain` would change outputs by rounding from run to run.
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
     params: dict[str, Any] = {
         "verbose": 0,
         "resizing": False,
         "activation": keras.activations.get(activation),
     }
-    whole, classes = explain(_outputs, model, x, classes, batch_size, **params)
+    first = explain(output_of_class, model, x, classes, batch_size, **params)
+    whole, classes = first.logits, first.classes
     if relative and not whole.all():
         zero = np.flatnonzero(whole == 0)[0]
         raise ValueError(f"expected outputs other than 0 to relate changes to, got 0 for image {zero}")
@@ -145,24 +148,12 @@ def perturbation_curve(
 
     pieces = []
     for start in range(0, len(x), batch_size):
-        outputs, _ = explain(_outputs, model, perturbed(slice(start, start + batch_size)), **params)
+        outputs = explain(
+            output_of_class, model, perturbed(slice(start, start + batch_size)), **params
+        ).logits
         pieces.append(outputs.reshape(len(counts), -1).T)
     values = np.concatenate(pieces).astype(np.float64)
     return Curve(np.asarray(shares), np.abs(values / whole - 1) if relative else values)
-
-
-def _outputs(
-    model: keras.Model,
-    inputs: Any,
-    indices: tf.Tensor | None = None,
-    *,
-    activation: Callable[[tf.Tensor], tf.Tensor],
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """A method without a map: the output of a class, and which class that is."""
-    exposed = model if isinstance(model, inspection.ExposedModel) else inspection.expose(model, [])
-    logits = decomposition.forward(exposed, inputs, fold_batch_norms=True).logits
-    classes = decomposition.top_classes(logits) if indices is None else indices
-    return inspection.gather_units(activation(logits), classes), classes
 
 
 def _checked(shares: Sequence[float]) -> Sequence[float]:

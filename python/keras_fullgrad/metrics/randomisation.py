@@ -9,10 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import batches, filters, inspection, interception
-from keras_fullgrad.explaining import explain, explain_iter
+from keras_fullgrad import _keras, targets
+from keras_fullgrad.explain import explain, explain_iter
+from keras_fullgrad.maps import filters
 from keras_fullgrad.methods.meta import Method
-from keras_fullgrad.metrics.arrays import as_classes, as_images
+from keras_fullgrad.metrics.arrays import as_images
+from keras_fullgrad.metrics.outputs import output_of_class
+from keras_fullgrad.model import layers as model_layers
+from keras_fullgrad.model import listening
+from keras_fullgrad.running import batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +79,7 @@ def cascading_randomisation(
         TypeError: If the images are no array, or classes no integers.
 
     Example:
-        >>> from keras_fullgrad.methods.gradient import gradients
-        >>> keras.utils.set_random_seed(0)
+        >>>         >>> keras.utils.set_random_seed(0)
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="convolution"),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2, name="logits")])
         >>> cascade = cascading_randomisation(gradients, model, np.ones([1, 8, 8, 3]))
@@ -89,15 +93,15 @@ def cascading_randomisation(
     x = as_images(x)
     if similarity == "ssim" and x.ndim != 4:
         raise ValueError(f"expected pictures, of two axes of positions, for ssim, got images of {x.shape}")
-    classes = as_classes(y, len(x))
+    classes = targets.as_one_class(y, len(x))
     layers = _layers_from_the_logits_down(model, x[:1])
     if not layers:
         raise ValueError(f"expected a model with weights, got '{model.name}' without")
-    # A size of our own, since the trials of `explain` would change maps by rounding from run to run.
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
 
-    logits, before, *_ = explain(method, model, x, classes, batch_size, verbose=0, **params)
-    classes = logits.argmax(-1) if classes is None else classes
+    if classes is None:
+        classes = explain(output_of_class, model, x, None, batch_size, verbose=0, resizing=False).classes
+    before = explain(method, model, x, classes, batch_size, verbose=0, **params).maps
     compare = _SIMILARITIES[similarity]
     rng = np.random.default_rng(seed)
     names, columns = [], []
@@ -108,7 +112,7 @@ def cascading_randomisation(
             if reached % every and reached < len(layers):
                 continue
             column: list[np.ndarray] = []
-            for _, maps, *_ in explain_iter(method, model, x, classes, batch_size, **params):
+            for _, maps in explain_iter(method, model, x, classes, batch_size, **params):
                 start = sum(map(len, column))
                 column.append(compare(before[start : start + len(maps), ..., 0], maps[..., 0]))
             names.append(name)
@@ -118,20 +122,20 @@ def cascading_randomisation(
 
 def _layers_from_the_logits_down(model: keras.Model, x: np.ndarray) -> list[tuple[str, list[keras.Variable]]]:
     """The layers that are applied and have weights of their own, the last one first."""
-    ((inputs, _),) = batches.for_model(model, x).batches
-    names = inspection.layer_names(model)
-    model = model.model if isinstance(model, inspection.ExposedModel) else model
-    layers = [model, *inspection.flatten_layers(model)]
+    info, data = batches.for_model(model, x)
+    ((inputs, _),) = data.batches
+    names = model_layers.layer_names(info.own)
+    layers = [info.own, *model_layers.flatten_layers(info.own)]
     started: list[keras.Layer] = []
 
     def note(layer: keras.Layer, *_: Any, **__: Any) -> None:
         started.append(layer)
 
     with (
-        interception.listening(layers, report=lambda _: None, replace=note),
-        interception.any_size(layers),
+        listening.listening(layers, report=lambda _: None, replace=note),
+        _keras.any_size(layers),
     ):
-        model(inputs, training=False)
+        info.own(inputs, training=False)
     found: list[tuple[str, list[keras.Variable]]] = []
     seen: set[int] = set()
     for layer in reversed(started):

@@ -47,7 +47,7 @@ def grid(
     # At the first picture, not at import: matplotlib takes a while.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from keras_fullgrad.figure import NotebookFigure
+    from keras_fullgrad.pictures.figure import NotebookFigure
 
     titles, labels = titles or [], labels or []
     rows = [[None if each is None else displayable(each) for each in row] for row in pictures]

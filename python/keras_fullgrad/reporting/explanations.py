@@ -6,9 +6,16 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_fullgrad import batches, decomposing, explaining, inspection
+from keras_fullgrad.explain import explain_iter
+from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.methods import gradient
+from keras_fullgrad.model import layers as model_layers
+from keras_fullgrad.model.exposing import expose_logits
+from keras_fullgrad.model.info import read_model
 from keras_fullgrad.reporting import encoding
+from keras_fullgrad.running import batches
+from keras_fullgrad.terms.decompose import decompose
+from keras_fullgrad.terms.parts import Decomposition, Part
 
 
 class Layer(NamedTuple):
@@ -25,7 +32,7 @@ class Layer(NamedTuple):
     cell: int | None
 
 
-class Explanation(NamedTuple):
+class ExplainedClass(NamedTuple):
     """What explains one logit of an image.
 
     Attributes:
@@ -78,14 +85,14 @@ def drawn_terms(model: keras.Model, x: np.ndarray, classes: int, options: Mappin
         >>> drawn_terms(model, np.ones([1, 8, 8, 3]), 1, {})
         ['input', 'conv']
     """
-    _, _, terms = next(_maps(model, x[:1], np.zeros([1, classes], np.int64), 1, options))
-    return list(terms)
+    explained = next(_maps(model, x[:1], np.zeros([1, classes], np.int64), 1, options))
+    return list(explained.terms or {})
 
 
 def all_logits(model: keras.Model, x: np.ndarray, batch_size: int) -> np.ndarray:
     """The logits of all classes, (images, classes)."""
-    exposed = model if isinstance(model, inspection.ExposedModel) else inspection.expose(model, [])
-    data = batches.for_model(model, x, batch_size=batch_size)
+    _, data = batches.for_model(model, x, batch_size=batch_size)
+    exposed = expose_logits(model)
     logits = np.concatenate([exposed.signals(inputs)[0] for inputs, _ in data.batches])
     if logits.ndim != 2:
         raise ValueError(f"expected logits of shape (images, classes), got {logits.shape}")
@@ -101,7 +108,7 @@ def explanations(
     drawn: Sequence[str],
     batch_size: int,
     options: Mapping[str, Any],
-) -> tuple[list[Layer], list[list[Explanation]]]:
+) -> tuple[list[Layer], list[list[ExplainedClass]]]:
     """Explains logits, with what each layer adds to them and to their maps.
 
     Args:
@@ -126,7 +133,7 @@ def explanations(
         >>> [layer.name for layer in layers], explained[0][1].target
         (['input'], 1)
     """
-    found = decomposing.decompose(model, x, classes, batch_size=batch_size)
+    found = decompose(model, x, classes, batch_size=batch_size)
     parts = [*found.inputs, *filter(_beyond_rounding(found), found.layers)]
     implicit = bool(options.get("implicit_biases"))
     if not options.get("simple"):
@@ -138,16 +145,17 @@ def explanations(
     if not np.isfinite(terms).all():
         raise ValueError("expected finite terms of the logits, got NaN or infinity")
     left_out = _left_out(terms, layers, implicit)
-    explained: list[list[Explanation]] = []
-    for _, maps, maps_of_terms in _maps(model, x, classes, batch_size, options):
+    explained: list[list[ExplainedClass]] = []
+    for batch in _maps(model, x, classes, batch_size, options):
+        maps, terms_of_maps = batch.maps, batch.terms or {}
         if not np.isfinite(maps).all():
             raise ValueError("expected finite maps, got NaN or infinity")
-        cells = np.stack([maps_of_terms[name] for name in drawn], axis=1)
+        cells = np.stack([terms_of_maps[name] for name in drawn], axis=1)
         for row, of_image in enumerate(maps):
             image = len(explained)
             explained.append(
                 [
-                    Explanation(
+                    ExplainedClass(
                         int(target),
                         float(found.logits[image, k]),
                         float(found.sum[image, k]),
@@ -165,30 +173,28 @@ def explanations(
 
 def _maps(
     model: keras.Model, x: np.ndarray, classes: np.ndarray, batch_size: int, options: Mapping[str, Any]
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterator[Explanation]:
     # Given as such, False too, so that nobody is warned of what the page shows.
     options = {"implicit_biases": False} | dict(options)
     method = gradient.full_gradients
-    return explaining.explain_iter(
-        method, model, x, classes, batch_size=batch_size, return_terms=True, **options
-    )
+    return explain_iter(method, model, x, classes, batch_size=batch_size, return_terms=True, **options)
 
 
-def _beyond_rounding(found: decomposing.Decomposition) -> Callable[[decomposing.Part], bool]:
+def _beyond_rounding(found: Decomposition) -> Callable[[Part], bool]:
     """Tells layers that add something from linear ones, whose implicit biases are rounding errors."""
     size = np.sum([np.abs(part.explicit) + np.abs(part.implicit) for part in found.parts], axis=0)
 
-    def adds(part: decomposing.Part) -> bool:
+    def adds(part: Part) -> bool:
         return bool(part.explicit.any() or (np.abs(part.implicit) > _ROUNDING * size).any())
 
     return adds
 
 
-def _layers(model: keras.Model, parts: Sequence[decomposing.Part], drawn: Sequence[str]) -> list[Layer]:
+def _layers(model: keras.Model, parts: Sequence[Part], drawn: Sequence[str]) -> list[Layer]:
     """All that adds to the logits or to the maps, in the order in which it is applied."""
-    names = inspection.layer_names(model)
-    inner = model.model if isinstance(model, inspection.ExposedModel) else model
-    kinds = {names[id(layer)]: type(layer).__name__ for layer in inspection.flatten_layers(inner)}
+    own = read_model(model).own
+    names = model_layers.layer_names(own)
+    kinds = {names[id(layer)]: type(layer).__name__ for layer in model_layers.flatten_layers(own)}
     kinds |= {part.name: part.kind for part in parts}
     order = [part.name for part in parts]
     place = 0
@@ -200,7 +206,7 @@ def _layers(model: keras.Model, parts: Sequence[decomposing.Part], drawn: Sequen
     return [Layer(name, kinds[name], cells.get(name)) for name in order]
 
 
-def _terms(parts: Sequence[decomposing.Part], layers: Sequence[Layer]) -> np.ndarray:
+def _terms(parts: Sequence[Part], layers: Sequence[Layer]) -> np.ndarray:
     """What each layer adds: (explicit and implicit, layers, images, K)."""
     found = {part.name: (part.explicit, part.implicit) for part in parts}
     nothing = np.zeros([2, *parts[0].explicit.shape])

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_fullgrad import pictures
 from keras_fullgrad.reporting import encoding
-from keras_fullgrad.reporting.explanations import Explanation, Layer
+from keras_fullgrad.reporting.explanations import ExplainedClass, Layer
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _CLASSES_SHOWN = 5
@@ -30,7 +30,7 @@ class Card(NamedTuple):
     name: str
     pixels: np.ndarray
     logits: np.ndarray
-    explanations: Sequence[Explanation]
+    explanations: Sequence[ExplainedClass]
 
 
 def render(
@@ -119,7 +119,7 @@ def _decimals(greatest: float) -> int:
     return max(0, 3 - math.floor(math.log10(greatest or 1)))
 
 
-def _start(layers: Sequence[Layer], explanation: Explanation) -> int:
+def _start(layers: Sequence[Layer], explanation: ExplainedClass) -> int:
     """The layer to show first: of those with a map the one that adds most, up or down."""
     sizes = np.abs(np.add(explanation.explicit, explanation.implicit))
     return max(
@@ -128,7 +128,7 @@ def _start(layers: Sequence[Layer], explanation: Explanation) -> int:
     )
 
 
-def _data(explanation: Explanation) -> dict[str, Any]:
+def _data(explanation: ExplainedClass) -> dict[str, Any]:
     """An explanation as the script reads it; bars and colours need no more than some digits."""
     sheet = explanation.sheet
     return explanation._asdict() | {

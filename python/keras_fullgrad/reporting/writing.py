@@ -11,9 +11,10 @@ from typing import IO, Any
 import keras
 import numpy as np
 
-from keras_fullgrad import batches, decomposition, inspection, pictures
+from keras_fullgrad import pictures, targets
 from keras_fullgrad.reporting import page
 from keras_fullgrad.reporting.explanations import OPTIONS, all_logits, drawn_terms, explanations
+from keras_fullgrad.running import batches
 
 _POSITIONS = 2**16  # One image of 224x224: taking ResNet50's logit apart holds 1 GB for each.
 
@@ -79,12 +80,12 @@ def report(
     count, height, width, _ = inputs.shape
     size = max(1, min(batches.LARGEST, _POSITIONS // (height * width))) if batch_size is None else batch_size
     batches.for_model(model, inputs, y, size)
-    next(batches.for_model(model, inputs, y, count).batches)  # All in one, to be checked.
-    classes = batches.classes(y, count)
-    top, known = params.get("top", 1), inspection.count_classes(model)
-    if known is not None and not 1 <= top <= known:
-        raise ValueError(f"expected top from 1 to the {known} classes of the model, got {top}")
-    _check_count("labels", labels, known)
+    info, whole = batches.for_model(model, inputs, y, count)
+    next(whole.batches)  # All in one, to be checked.
+    classes = targets.as_classes(y, count)
+    top = params.get("top", 1)
+    targets.check_top(top, info.classes)
+    _check_count("labels", labels, info.classes)
     _check_count("names", names, count)
     _check_count("images", images, count)
     pixels = [pictures.displayable(image) for image in (_stretched(inputs) if images is None else images)]
@@ -95,7 +96,7 @@ def report(
         logits = all_logits(model, inputs, size)
         _check_count("labels", labels, logits.shape[1])
         if classes is None:
-            classes = decomposition.top_classes(logits, top).numpy()
+            classes = targets.top_classes(logits, top).numpy()
         layers, explained = explanations(model, inputs, classes, drawn, size, params)
         cards = [page.Card(*each) for each in zip(named, pixels, logits, explained, strict=True)]
         title = title or f"FullGrad maps of {model.name}"

@@ -68,8 +68,8 @@ def _timed(
     y = tf.zeros([batch_size, 1], tf.int64)
     ways = {
         PLAIN: plain_gradient(model),
-        FULL: lambda x, y: full_gradients(model, x, y)[1],
-        TENSORFLOW: lambda x, y: full_gradients(model, x, y, backend="tensorflow")[1],
+        FULL: lambda x, y: full_gradients(model, x, y).maps,
+        TENSORFLOW: lambda x, y: full_gradients(model, x, y, backend="tensorflow").maps,
     }
     traced = {way: tf.function(run, autograph=False) for way, run in ways.items()}
     runs = {way: functools.partial(lambda run: run(x, y).numpy(), run) for way, run in traced.items()}

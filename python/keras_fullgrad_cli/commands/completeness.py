@@ -29,12 +29,13 @@ def completeness(
     Ends with status 1 where a file cannot be read, and with 2 where the sum is off by more than tolerated.
     """
     start()
-    import keras_fullgrad as ke
+    from keras_fullgrad.terms.completeness import drawn_inputs
+    from keras_fullgrad.terms.decompose import decompose
     from keras_fullgrad_cli import nets
 
     with failing_on(ValueError, TypeError):
         net = nets.load_model(model, weights, unsafe)
-        parts = ke.decompose(net, ke.decomposing.drawn_inputs(net) if inputs is None else _array(inputs))
+        parts = decompose(net, drawn_inputs(net) if inputs is None else _array(inputs))
     if as_json:
         shares = parts.shares
         layers = [

@@ -30,11 +30,11 @@ def explain(job: Job, batches: Iterable[list[Entry]], writer: Writer) -> Generat
                 x, y = job.inputs(read)
                 yield x if y is None else (x, y)
 
-    for logits, maps in explain_iter(
+    for explained in explain_iter(
         full_gradients, job.net.model, inputs(), postprocessing=filters.normalize, **job.params
     ):
-        read = [upcoming.popleft() for _ in maps]
-        results = job.results(read, *job.explained(read, logits), maps)
+        read = [upcoming.popleft() for _ in explained.maps]
+        results = job.results(read, explained)
         writer.write(results)
         yield Outcome([result.record for result in results], _taken(unreadable))
     yield Outcome([], _taken(unreadable))

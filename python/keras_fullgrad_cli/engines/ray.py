@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from keras_fullgrad import keep_host_memory
+from keras_fullgrad import Explanation, keep_host_memory
 from keras_fullgrad.integrations.ray import FullGrad, use_granted_gpus
 from keras_fullgrad_cli.engines import Engine
 from keras_fullgrad_cli.folder import Entry, Place
@@ -277,7 +277,8 @@ class _Actor:
             warnings.simplefilter("ignore")
             warnings.simplefilter("default", UserWarning)
             found = self._full_gradients({"image": x} if y is None else {"image": x, "class": y})
+        explained = Explanation(found["logits"], found["map"], classes=found["classes"])
         notes.update(str(warning.message) for warning in caught)
-        results = job.results(read, found["classes"], found["logits"], found["map"])
+        results = job.results(read, explained)
         self._writer.write(results)
         return Outcome([result.record for result in results], unreadable)

@@ -1,0 +1,369 @@
+"""What a user calls: a method run over data of any size, batch by batch, with NumPy arrays as results."""
+
+import warnings
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.maps import filters, reference
+from keras_fullgrad.methods import drawing, gradient
+from keras_fullgrad.methods.meta import Method
+from keras_fullgrad.model.exposing import ExposedModel
+from keras_fullgrad.model.info import ModelInfo
+from keras_fullgrad.running import batches, traces
+from keras_fullgrad.running.rows import Rows
+from keras_fullgrad.terms.decompose import left_out
+
+_LARGE_SHARE = 0.1
+_WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
+
+
+def explain(
+    method: Method,
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    batch_size: int | None = None,
+    verbose: str | int = "auto",
+    steps: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    postprocessing: filters.Filter | None = None,
+    resizing: bool | Sequence[int] | None = True,
+    **method_params: Any,
+) -> Explanation:
+    """Explains a model's logits over a set of inputs.
+
+    The method is traced once for each model, its configuration, shape of inputs and set of parameters;
+    further calls, and a last, smaller batch, use the same trace. Weights are read at each call.
+
+    Its defaults are those of :func:`full_gradients` and :func:`gradients`, but that these rescale maps to
+    [0, 1].
+
+    Args:
+        method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.
+        model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
+        x: Inputs, (images, space, channels): an array of any type, a tensor, a `tf.data.Dataset`, a
+            Keras `PyDataset`, or an iterable of batches; the latter three may hold classes too.
+        y: Classes: (images, K), (images,), or one for all. None: each image's top class.
+        batch_size: Images computed at a time. None: by their size and the machine's memory.
+        verbose: 0 for no progress bar, 1 or "auto" for one.
+        steps: At most as many batches.
+        callbacks: Keras callbacks, called as in `predict`.
+        postprocessing: A filter of the finished maps, such as :func:`keras_fullgrad.filters.normalize`.
+        resizing: True: maps of a size other than the inputs' are resized to it; a size: to that;
+            False or None: not.
+        **method_params: Passed on to the method.
+
+    Returns:
+        The logits, (images, K), and their maps, (images, space, K), with more as attributes, all as NumPy
+        arrays of float32 or float64.
+
+    Raises:
+        ValueError: If shapes, classes or options do not fit; the message says what was expected.
+        TypeError: If the data or the classes are of a wrong type.
+
+    Example:
+        >>> from keras_fullgrad.methods.gradient import gradients
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> logits, maps = explain(gradients, model, np.ones([5, 8, 8, 3]), y=1, verbose=0)
+        >>> logits.shape, maps.shape
+        ((5, 1), (5, 8, 8, 1))
+    """
+    info, data = batches.for_model(model, x, y, batch_size, steps)
+    progress = keras.callbacks.CallbackList(
+        list(callbacks or []),
+        add_progbar=verbose != 0,
+        verbose=1 if verbose == "auto" else verbose,
+        model=model,
+        epochs=1,
+        steps=data.steps,
+    )
+    results: Any = None
+    progress.on_predict_begin()
+    for index, batch in enumerate(batches.ahead(data.batches)):
+        progress.on_predict_batch_begin(index)
+        for found in _explain_batch(method, info, batch, postprocessing, resizing, method_params):
+            if results is None:
+                results = tf.nest.map_structure(lambda part: Rows(part, data.images), found)
+            tf.nest.map_structure(Rows.add, results, found)
+        progress.on_predict_batch_end(index)
+    if results is None:
+        raise ValueError("expected at least one batch, got an iterable without any")
+    progress.on_predict_end()
+    return Explanation(**tf.nest.map_structure(Rows.array, results))
+
+
+def explain_iter(
+    method: Method,
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    postprocessing: filters.Filter | None = None,
+    resizing: bool | Sequence[int] | None = True,
+    **method_params: Any,
+) -> Iterator[Explanation]:
+    """Explains a model's logits batch by batch, for data and maps larger than memory.
+
+    One batch is computed at a time, when it is asked for, while the next is read; what was yielded is yours,
+    whatever comes after.
+
+    Args:
+        method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.
+        model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
+        x: Inputs; see :func:`explain`.
+        y: Classes; see :func:`explain`.
+        batch_size: Images computed at a time. None: by their size and the machine's memory.
+        steps: At most as many batches.
+        postprocessing: A filter of the finished maps.
+        resizing: See :func:`explain`.
+        **method_params: Passed on to the method.
+
+    Returns:
+        An iterator of what :func:`explain` returns, a batch of it at a time.
+
+    Raises:
+        ValueError: As :func:`explain`; at once where it can be told without a batch.
+        TypeError: As :func:`explain`.
+
+    Example:
+        >>> from keras_fullgrad.methods.gradient import gradients
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> [len(maps) for _, maps in explain_iter(gradients, model, np.ones([5, 8, 8, 3]), batch_size=2)]
+        [2, 2, 1]
+    """
+    info, data = batches.for_model(model, x, y, batch_size, steps)
+    return (
+        Explanation(**found)
+        for batch in batches.ahead(data.batches)
+        for found in _explain_batch(method, info, batch, postprocessing, resizing, method_params)
+    )
+
+
+def gradients(
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    *,
+    gradient_filter: Callable[[tf.Tensor], tf.Tensor] = tf.abs,
+    top: int = 1,
+    source: int | str | None = None,
+    fold_batch_norms: bool = True,
+    batch_size: int | None = None,
+    verbose: str | int = "auto",
+    steps: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    postprocessing: filters.Filter | None = filters.normalize,
+    resizing: bool | Sequence[int] | None = True,
+) -> Explanation:
+    """Explains logits by input gradients, rescaled to [0, 1].
+
+    :func:`explain` with :func:`keras_fullgrad.methods.gradient.gradients` and its defaults, but for the
+    rescaling, which :func:`explain` leaves out.
+
+    Args:
+        model: Any Keras model.
+        x: The inputs; see :func:`explain`.
+        y: The classes; see :func:`explain`.
+        gradient_filter: What is done to the gradient before its channels are averaged.
+        top: How many classes of each image, the highest first, where there is no ``y``.
+        source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary.
+        fold_batch_norms: Whether batch norms are computed in one with the layers before them.
+        batch_size: Images computed at a time. None: by their size and the machine's memory.
+        verbose: 0 for no progress bar, 1 or "auto" for one.
+        steps: At most as many batches.
+        callbacks: Keras callbacks, called as in `predict`.
+        postprocessing: A filter of the finished maps. None: none.
+        resizing: See :func:`explain`.
+
+    Returns:
+        The logits, (images, K), and their maps, (images, space, K), in [0, 1], with more as attributes.
+
+    Raises:
+        ValueError: As :func:`explain`.
+        TypeError: As :func:`explain`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> gradients(model, np.ones([1, 8, 8, 3]), verbose=0).maps.shape
+        (1, 8, 8, 1)
+    """
+    method = gradient.gradients
+    running = (batch_size, verbose, steps, callbacks, postprocessing, resizing)
+    return explain(
+        method,
+        model,
+        x,
+        y,
+        *running,
+        gradient_filter=gradient_filter,
+        top=top,
+        source=source,
+        fold_batch_norms=fold_batch_norms,
+    )
+
+
+def full_gradients(
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    *,
+    preset: str = "default",
+    psi: filters.Filter | None = None,
+    top: int = 1,
+    simple: bool = False,
+    implicit_biases: bool | None = None,
+    biases: Sequence[Any] | None = None,
+    return_terms: bool = False,
+    source: int | str | None = None,
+    backend: str = "auto",
+    fold_batch_norms: bool = True,
+    batch_size: int | None = None,
+    verbose: str | int = "auto",
+    steps: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    postprocessing: filters.Filter | Literal["auto"] | None = "auto",
+    resizing: bool | Sequence[int] | None = True,
+) -> Explanation:
+    """Explains logits by FullGrad maps, rescaled to [0, 1] (Srinivas & Fleuret 2019, arXiv:1905.00780).
+
+    :func:`explain` with :func:`keras_fullgrad.methods.gradient.full_gradients`, which has the formula, and
+    its defaults, but for the rescaling, which :func:`explain` leaves out.
+
+    Args:
+        model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
+        x: The inputs; see :func:`explain`.
+        y: The classes; see :func:`explain`.
+        preset: ``default``, the numbers of keras-explainable, or ``paper``, those of the paper's authors.
+        psi: The filter of each term, one of :mod:`keras_fullgrad.filters` or your own. None: the preset's.
+        top: How many classes of each image, the highest first, where there is no ``y``.
+        simple: Whether to leave the biases out as factors: Simple FullGrad.
+        implicit_biases: Whether layers that are not linear add terms too, so that all terms add up to the
+            logit. None: no, and a warning where much is left out.
+        biases: A bias for each layer of a model that was exposed. None: read from the layers.
+        return_terms: Whether to keep each layer's own map, as ``terms``.
+        source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary.
+        backend: What runs the fused op: ``native``, ``tensorflow``, or ``auto``.
+        fold_batch_norms: Whether batch norms are computed in one with the layers before them.
+        batch_size: Images computed at a time. None: by their size and the machine's memory.
+        verbose: 0 for no progress bar, 1 or "auto" for one.
+        steps: At most as many batches.
+        callbacks: Keras callbacks, called as in `predict`.
+        postprocessing: A filter of the finished maps. ``auto``: rescaled to [0, 1], or with ``return_terms``
+            as they are, so that the terms add up to them. None: as they are.
+        resizing: See :func:`explain`.
+
+    Returns:
+        The logits, (images, K), and their maps, (images, space, K), with more as attributes.
+
+    Raises:
+        ValueError: As :func:`explain`.
+        TypeError: As :func:`explain`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> logits, maps = full_gradients(model, np.ones([1, 8, 8, 3]), y=[[0, 1]], verbose=0)
+        >>> maps.shape
+        (1, 8, 8, 2)
+    """
+    if postprocessing == "auto":
+        postprocessing = None if return_terms else filters.normalize
+    method = gradient.full_gradients
+    running = (batch_size, verbose, steps, callbacks, postprocessing, resizing)
+    return explain(
+        method,
+        model,
+        x,
+        y,
+        *running,
+        preset=preset,
+        psi=psi,
+        top=top,
+        simple=simple,
+        implicit_biases=implicit_biases,
+        biases=biases,
+        return_terms=return_terms,
+        source=source,
+        backend=backend,
+        fold_batch_norms=fold_batch_norms,
+    )
+
+
+def _explain_batch(
+    method: Method,
+    info: ModelInfo,
+    batch: batches.Batch,
+    postprocessing: filters.Filter | None,
+    resizing: bool | Sequence[int] | None,
+    params: dict[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """The parts of a batch's explanation, in as many pieces as its memory asks for."""
+    inputs, classes = batch
+    if method is gradient.full_gradients:
+        _warn_of_left_out(info, inputs, classes, params)
+    layout = info.layout  # The model itself must not be kept with what is traced.
+
+    def compute(model: keras.Model, inputs: Any, indices: tf.Tensor | None, **params: Any) -> dict[str, Any]:
+        found = Explanation.of(method(model, inputs, indices, **params), indices)
+        if postprocessing is not None:
+            maps = found.maps
+            maps = postprocessing(maps, axis=tuple(range(1, maps.shape.rank - 1)))
+            found = found.with_parts(lambda _: maps, "maps")
+        if resizing is not None and resizing is not False:
+            size = _wanted_size(layout, inputs, params.get("source"), resizing)
+            found = found.with_parts(lambda maps: _resized(maps, size), "maps", "terms")
+        return found.with_parts(_as_usual).parts
+
+    key = (method, postprocessing, tuple(resizing) if isinstance(resizing, Sequence) else resizing)
+    return traces.traced(info, compute, key, inputs, classes, params).results()
+
+
+def _warn_of_left_out(
+    info: ModelInfo, inputs: Any, classes: np.ndarray | None, params: dict[str, Any]
+) -> None:
+    """Says once for each model where maps leave out much of what it computes."""
+    chosen = params.get("simple") or any(
+        params.get(name) is not None for name in ("biases", "implicit_biases")
+    )
+    if info.model in _WARNED or chosen or isinstance(info.model, ExposedModel):
+        return
+    _WARNED.add(info.model)
+    first = keras.tree.map_structure(lambda x: x[:1], inputs)
+    share = left_out(info, first, None if classes is None else classes[:1, :1])
+    if share > _LARGE_SHARE:
+        warnings.warn(
+            f"implicit biases make up {share:.0%} of what model '{info.model.name}' adds up to its logit on "
+            "the first image, and the map leaves them out: implicit_biases=True draws them too, and "
+            "completeness(model) tells which layers they come from",
+            stacklevel=5,
+        )
+
+
+def _wanted_size(
+    layout: str, inputs: Any, source: int | str | None, resizing: bool | Sequence[int]
+) -> Sequence[int] | tf.Tensor:
+    if resizing is not True:
+        return resizing
+    canvas = drawing.Canvas(drawing.drawn_input(inputs, source), layout)
+    known = canvas.input.shape[canvas.space]
+    return known if known.is_fully_defined() else canvas.size
+
+
+def _resized(maps: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:
+    if not isinstance(size, tf.Tensor) and tuple(maps.shape[1:-1]) == tuple(size):
+        return maps
+    for axis, wanted in enumerate(tf.unstack(tf.cast(size, tf.int32)), 1):
+        maps = reference.resize_axis(maps, axis, wanted, "half_pixel")
+    return maps
+
+
+def _as_usual(part: tf.Tensor) -> tf.Tensor:
+    """A part in a type that NumPy has itself."""
+    return tf.cast(part, tf.float32) if part.dtype in (tf.float16, tf.bfloat16) else part

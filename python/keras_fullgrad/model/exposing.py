@@ -1,0 +1,236 @@
+"""Models that also put out signals from within."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from keras_fullgrad import _keras
+from keras_fullgrad.model import affine, layers, listening, logits
+from keras_fullgrad.model.folding import Folding
+
+Link = Literal["bias", "output", "input"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """A signal of a model: where a layer takes it in, adds its bias, or puts it out.
+
+    Attributes:
+        layer: The layer.
+        link: ``bias``: right after the bias, before an activation that the layer applies itself;
+            ``output``; or ``input``.
+        node: Which call of the layer: its index, -1 for the last. None: each.
+    """
+
+    layer: keras.Layer
+    link: Link = "bias"
+    node: int | None = None
+
+    def of(self, application: listening.Application) -> Any:
+        """The endpoint's signal in one call of its layer."""
+        if self.link == "bias":
+            return application.preactivation
+        return application.output if self.link == "output" else application.input
+
+
+class Signal(NamedTuple):
+    """An exposed signal.
+
+    Attributes:
+        position: The index of its endpoint.
+        tensor: The signal; where a batch norm after it was folded, what that put out.
+        slope: The derivative of ``tensor`` by the signal, (channels,), if they are not the same.
+    """
+
+    position: int
+    tensor: tf.Tensor
+    slope: tf.Tensor | None = None
+
+
+class ExposedModel(keras.Model):
+    """A model that also puts out signals from within.
+
+    Made by :func:`expose`. Called, it returns ``[logits, *signals]``, with one signal for each time
+    that a layer was applied. It shares the layers of the model it was made from, and leaves that as
+    it is.
+
+    Attributes:
+        model: The model it was made from.
+        arguments: The endpoints it exposes.
+    """
+
+    def __init__(self, model: keras.Model, arguments: Sequence[Endpoint], logits: Endpoint | None):
+        super().__init__(name=f"{model.name}_exposed")
+        self.model = model
+        # Tuples of plain objects, which Keras does not track as layers a second time.
+        self.arguments = tuple(arguments)
+        self.logits = logits
+        self.built = model.built
+
+    @property
+    def inputs(self) -> list[keras.KerasTensor] | None:
+        """The symbolic inputs of the model, where it has any."""
+        return getattr(self.model, "inputs", None)
+
+    def call(self, inputs: Any, training: bool = False) -> list[tf.Tensor]:
+        """Returns ``[logits, *signals]``."""
+        logits, signals = self.signals(inputs, training=training)
+        return [logits, *(signal.tensor for signal in signals)]
+
+    def signals(
+        self,
+        inputs: Any,
+        training: bool = False,
+        substitute: listening.Substitute | None = None,
+        folding: Folding | None = None,
+    ) -> tuple[tf.Tensor, list[Signal]]:
+        """Calls the model.
+
+        Args:
+            inputs: The inputs of the model.
+            training: Whether layers run as in training.
+            substitute: What may replace signals on their way, as `listening.listening` takes it.
+            folding: What computes batch norms in one with the layers before them, whose own signals are
+                then seen only by their gradients.
+
+        Returns:
+            The logits and the exposed signals, in the order of the endpoints.
+
+        Raises:
+            ValueError: If the model never called a layer that was to be exposed.
+        """
+        heard = [self.model, *layers.flatten_layers(self.model)]
+        while True:
+            applications: list[listening.Application] = []
+            replace = None if folding is None else functools.partial(folding.replace, applications)
+            with (
+                listening.listening(heard, applications.append, substitute, replace),
+                _keras.any_size(heard),
+            ):
+                outputs = self.model(inputs, training=training)
+            if self.logits is None:
+                explained = logits.before_softmax(logits.single(outputs), applications)
+            else:
+                explained = self._found(applications, self.logits)[0]
+            if folding is None or folding.settled([explained, *keras.tree.flatten(outputs)]):
+                break
+
+        found = [
+            Signal(position, tensor)
+            for position, endpoint in enumerate(self.arguments)
+            for tensor in self._found(applications, endpoint)
+        ]
+        if folding is not None:
+            found = [Signal(signal.position, *folding.find(signal.tensor)) for signal in found]
+            explained = folding.keep_fusions(explained)
+        return explained, found
+
+    def _found(self, applications: list[listening.Application], endpoint: Endpoint) -> list[tf.Tensor]:
+        tensors = [endpoint.of(a) for a in applications if a.layer is endpoint.layer]
+        if endpoint.node is None:
+            return tensors
+        if not -len(tensors) <= endpoint.node < len(tensors):
+            raise ValueError(
+                f"expected model '{self.model.name}' to call layer '{endpoint.layer.name}' often enough "
+                f"for node {endpoint.node}, it did {len(tensors)} times"
+            )
+        return [tensors[endpoint.node]]
+
+
+def expose(
+    model: keras.Model,
+    arguments: Sequence[Endpoint] | None = None,
+    outputs: Endpoint | None = None,
+) -> ExposedModel:
+    """Makes a model that also puts out signals from within, for any kind of Keras model.
+
+    Args:
+        model: The model; it is not changed.
+        arguments: What to expose. None: every layer that adds a bias, but for the logits layer.
+        outputs: What is to be explained. None: the model's output, before a softmax or sigmoid that ends it.
+
+    Returns:
+        A model that returns ``[logits, *signals]``.
+
+    Raises:
+        ValueError: If the model is exposed already, or has no weights yet.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> [tuple(t.shape) for t in expose(model)(np.ones([1, 8, 8, 3]))]
+        [(1, 2), (1, 6, 6, 4)]
+    """
+    if isinstance(model, ExposedModel):
+        raise ValueError(f"expected a model that is not exposed yet, got '{model.name}'")
+    if not model.built:
+        raise ValueError(
+            f"expected model '{model.name}' to be built, got one without weights: call it on an input"
+        )
+    if arguments is None:
+        with_kernel = [x for x in layers.flatten_layers(model) if getattr(x, "kernel", None) is not None]
+        arguments = [Endpoint(each) for each in layers_with_biases(model, exclude=with_kernel[-1:])]
+    return ExposedModel(model, arguments, outputs)
+
+
+def expose_all(model: keras.Model) -> ExposedModel:
+    """Exposes every layer that adds a bias, the logits layer too; a model that is exposed already, as it is.
+
+    Args:
+        model: The model, exposed or not.
+
+    Returns:
+        The exposed model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3), keras.layers.Dense(2)])
+        >>> len(expose_all(model).arguments)
+        2
+    """
+    if isinstance(model, ExposedModel):
+        return model
+    return expose(model, [Endpoint(layer) for layer in layers_with_biases(model)])
+
+
+def expose_logits(model: keras.Model) -> ExposedModel:
+    """Exposes nothing but the logits; a model that is exposed already, as it is.
+
+    Args:
+        model: The model, exposed or not.
+
+    Returns:
+        The exposed model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2, activation="softmax")])
+        >>> len(expose_logits(model)(np.ones([1, 4])))
+        1
+    """
+    return model if isinstance(model, ExposedModel) else expose(model, [])
+
+
+def layers_with_biases(model: keras.Model, exclude: Sequence[keras.Layer] = ()) -> list[keras.Layer]:
+    """Lists the layers that add a bias: those with one, and normalizations.
+
+    Args:
+        model: The model, searched at every depth.
+        exclude: Layers to leave out, such as the logits layer.
+
+    Returns:
+        The layers.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3), keras.layers.ReLU()])
+        >>> layers_with_biases(model)[0].filters
+        4
+    """
+    excluded = {id(layer) for layer in exclude}
+    return [
+        layer
+        for layer in layers.flatten_layers(model)
+        if id(layer) not in excluded and affine.has_bias(layer)
+    ]

@@ -1,0 +1,1 @@
+"""Data through a traced function: batches, memory, replicas, and the traces that are kept."""

@@ -1,0 +1,266 @@
+"""Cuts data of every kind that Keras takes into batches of inputs and classes."""
+
+import concurrent.futures
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fullgrad import targets
+from keras_fullgrad.model.info import ModelInfo, read_model
+from keras_fullgrad.running import memory
+
+Batch = tuple[Any, Any | None]
+
+POSITIONS = 2**20
+"""Without a batch size, about as many positions go into a batch: 4 images of 512x512, 20 of 224x224."""
+
+LARGEST = 32
+
+_BYTES = 2**13
+"""About what a position of an image takes, with the signals and the gradients of a large net."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Batches:
+    """Batches of inputs and classes.
+
+    Attributes:
+        batches: Yields inputs and classes, or inputs and None.
+        images: How many images there are, where that is known.
+        steps: How many batches there are, where that is known.
+    """
+
+    batches: Iterator[Batch]
+    images: int | None
+    steps: int | None
+
+
+def cut(
+    x: Any,
+    y: Any | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    several: bool = False,
+    devices: int = 1,
+) -> Batches:
+    """Cuts data into batches.
+
+    Args:
+        x: An array, a tensor, a `tf.data.Dataset`, a Keras `PyDataset`, or an iterable; the latter
+            three yield batches of inputs, or tuples of inputs and classes. A dictionary of arrays, or,
+            with ``several``, a list or a tuple of them, holds several inputs.
+        y: Classes for an array or a tensor: (images, K), (images,), one class for all, or None.
+        batch_size: The images in a batch. None: :func:`default_size` for arrays, and the batches as they
+            come for the rest.
+        steps: At most as many batches.
+        several: Whether a list or a tuple of arrays holds several inputs, not several images.
+        devices: How many share a batch: where nobody asked for a size, there is as much for each.
+
+    Returns:
+        The batches.
+
+    Raises:
+        ValueError: If there is no image, inputs, classes and images are not as many, or a size is
+            not positive.
+        TypeError: If the data is of another kind, or classes are not integers.
+
+    Example:
+        >>> [inputs.shape[0] for inputs, _ in cut(np.zeros([5, 8, 8, 3]), batch_size=2).batches]
+        [2, 2, 1]
+    """
+    for name, value in (("batch_size", batch_size), ("steps", steps)):
+        if value is not None and value < 1:
+            raise ValueError(f"expected {name} to be at least 1, got {value}")
+    if isinstance(x, (list, tuple)) and not several:
+        x = np.asarray(x)
+    arrays = keras.tree.flatten(x)
+    if not all(isinstance(array, (np.ndarray, tf.Tensor)) for array in arrays):
+        if y is not None:
+            raise ValueError(f"expected no y beside a {type(x).__name__}: its batches hold the classes")
+        return _cut_stream(x, batch_size, steps, several)
+
+    shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
+    counts = {0 if len(array.shape) == 0 else int(array.shape[0]) for array in arrays}
+    if len(counts) > 1:
+        raise ValueError(f"expected as many images in each input, got inputs of shapes {shapes}")
+    (images,) = counts
+    if images == 0:
+        raise ValueError(f"expected at least one image, got inputs of shape {shapes}")
+    size = batch_size or devices * min(default_size(array.shape) for array in arrays)
+    y = targets.as_classes(y, images)
+    count = -(-images // size)
+    if steps is not None and steps < count:
+        count, images = steps, steps * size
+
+    def piece(index: int) -> Batch:
+        rows = slice(index * size, (index + 1) * size)
+        inputs = keras.tree.map_structure(lambda array: array[rows], x)
+        return inputs, None if y is None else y[rows]
+
+    return Batches(map(piece, range(count)), images, count)
+
+
+def for_model(
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+) -> tuple[ModelInfo, Batches]:
+    """Reads what a model is, and cuts data into batches as it takes them: checked, as tensors of its types.
+
+    A model without weights is built here, in the caller's thread and `tf.distribute` scope, on the first
+    batch.
+
+    Args:
+        model: The model.
+        x: The data; see :func:`cut`. Several inputs are a dictionary, or a list or a tuple where the
+            model says that it takes several.
+        y: The classes; see :func:`cut`.
+        batch_size: The images in a batch.
+        steps: At most as many batches.
+
+    Returns:
+        What the model is, and the batches. What does not fit the model is found when its batch is due.
+
+    Raises:
+        ValueError: As :func:`cut`, and if shapes or classes do not fit the model.
+        TypeError: As :func:`cut`, and if the model is none of Keras 3.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
+        >>> info, data = for_model(model, np.ones([3, 4]))
+        >>> info.classes, [inputs.dtype.name for inputs, _ in data.batches]
+        (2, ['float32'])
+    """
+    info = read_model(model)
+    data = cut(x, y, batch_size, steps, info.takes_several(x), info.strategy.num_replicas_in_sync)
+    if not info.own.built:
+        first = next(data.batches, None)
+        if first is not None:
+            inputs = _checked(info, first)[0]
+            info.own(keras.tree.map_structure(lambda x: x[:1], inputs), training=False)
+            data = dataclasses.replace(data, batches=itertools.chain([first], data.batches))
+        info = read_model(model)
+    return info, dataclasses.replace(data, batches=(_checked(info, batch) for batch in data.batches))
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Reads and converts the next batch, in a thread of its own, while this one is computed.
+
+    Args:
+        batches: The batches.
+
+    Yields:
+        The batches. An error in reading one is raised where that batch is due.
+
+    Example:
+        >>> [inputs.shape for inputs, _ in ahead(cut(np.zeros([3, 8, 8, 3]), batch_size=2).batches)]
+        [(2, 8, 8, 3), (1, 8, 8, 3)]
+    """
+    reader = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="keras_fullgrad")
+    try:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)
+
+
+def default_size(shape: tuple[int, ...]) -> int:
+    """The images in a batch where nobody chose; it follows from their shape and the machine's memory alone.
+
+    About :data:`POSITIONS` positions, or what a large net fits into half of the memory, and :data:`LARGEST`
+    images at most.
+
+    Args:
+        shape: The shape of all images, (images, ...).
+
+    Returns:
+        How many at a time.
+
+    Example:
+        >>> default_size((1000, 1, 1, 3))
+        32
+    """
+    per_image = int(np.prod(shape[1:-1])) or 1
+    positions = min(POSITIONS, memory.total_memory() // 2 // _BYTES)
+    return max(1, min(LARGEST, positions // per_image))
+
+
+def _cut_stream(data: Any, batch_size: int | None, steps: int | None, several: bool) -> Batches:
+    count: int | None
+    if isinstance(data, keras.utils.PyDataset):
+        count = data.num_batches
+        stream: Iterable[Any] = itertools.islice(iter(data), count)
+    elif isinstance(data, tf.data.Dataset):
+        count, stream = int(data.cardinality()), data
+        if count == 0:
+            raise ValueError("expected at least one batch, got an empty dataset")
+        count = count if count > 0 else None
+    elif isinstance(data, Iterable):
+        count, stream = None, data
+    else:
+        raise TypeError(
+            "expected x to be an array, a tensor, a tf.data.Dataset, a keras PyDataset or an iterable "
+            f"of batches, got {type(data).__name__}"
+        )
+
+    def batches() -> Iterator[Batch]:
+        for element in stream:
+            x, y = element[:2] if isinstance(element, tuple) and len(element) > 1 else (element, None)
+            if isinstance(x, tuple) and not several:
+                (x,) = x
+            images = max((len(array) for array in keras.tree.flatten(x)), default=0)
+            yield from cut(x, y, batch_size or max(1, images), several=several).batches
+
+    known = None if batch_size is not None else count
+    if steps is None:
+        return Batches(batches(), None, known)
+    return Batches(itertools.islice(batches(), steps), None, steps)
+
+
+def _checked(info: ModelInfo, batch: Batch) -> Batch:
+    """A batch as tensors of the types that the model takes."""
+    inputs, classes = batch
+    inputs = _as_tensors(info, inputs)
+    _check_shape(info, inputs)
+    if classes is not None and info.classes is not None and classes.max() >= info.classes:
+        raise ValueError(f"expected classes from 0 to {info.classes - 1} in y, got {classes.max()}")
+    return inputs, classes
+
+
+def _as_tensors(info: ModelInfo, inputs: Any) -> Any:
+    variable_dtype = info.own.variable_dtype
+    types = [tensor.dtype for tensor in info.inputs]
+    if isinstance(inputs, dict):
+        types_of = {tensor.name: tensor.dtype for tensor in info.inputs}
+        types = [types_of.get(name, variable_dtype) for name in sorted(inputs)]
+    flat = keras.tree.flatten(inputs)
+    if len(flat) == 1:
+        # A single input is what the map is drawn over: there is no gradient of an integer.
+        types = [t if "float" in t else keras.config.floatx() for t in types or [variable_dtype]]
+    types = types if len(types) == len(flat) else [variable_dtype] * len(flat)
+    flat = [tf.cast(tf.convert_to_tensor(x), t) for x, t in zip(flat, types, strict=True)]
+    return keras.tree.pack_sequence_as(inputs, flat)
+
+
+def _check_shape(info: ModelInfo, inputs: Any) -> None:
+    if not info.inputs or isinstance(inputs, dict):
+        return
+    given = keras.tree.flatten(inputs)
+    if len(given) != len(info.inputs):
+        raise ValueError(f"expected {len(info.inputs)} inputs, got {len(given)}")
+    for tensor, x in zip(info.inputs, given, strict=True):
+        expected, shape = tensor.shape, tuple(x.shape)
+        axis = info.channel_axis
+        if len(expected) != len(shape) or expected[axis] not in (None, shape[axis]):
+            raise ValueError(
+                f"expected inputs of shape {expected}, of any size where the model takes any, got {shape}"
+            )

@@ -1,0 +1,119 @@
+"""What is explained: which of a model's logits."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+def as_classes(y: Any | None, images: int) -> np.ndarray | None:
+    """Brings classes to the shape (images, K), and checks them.
+
+    Args:
+        y: Classes: (images, K), (images,), one for all images, or None.
+        images: How many images there are.
+
+    Returns:
+        The classes, or None.
+
+    Raises:
+        ValueError: If classes and images are not as many, or a class is negative.
+        TypeError: If classes are not integers.
+
+    Example:
+        >>> as_classes(3, images=2).tolist()
+        [[3], [3]]
+    """
+    if y is None:
+        return None
+    y = np.asarray(y)
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"expected y to hold classes as integers, got {y.dtype.name}")
+    if y.ndim == 0:
+        y = np.full([images], y)
+    if y.ndim == 1:
+        y = y[:, np.newaxis]
+    if y.ndim != 2 or len(y) != images or y.shape[1] == 0:
+        raise ValueError(f"expected y of shape ({images}, K) for {images} images, got {y.shape}")
+    if y.min() < 0:
+        raise ValueError(f"expected classes of 0 or more in y, got {y.min()}")
+    return y.astype(np.int64)
+
+
+def as_one_class(y: Any | None, images: int) -> np.ndarray | None:
+    """Takes one class for each image.
+
+    Args:
+        y: Classes: (images,), (images, 1), one for all images, or None.
+        images: How many images there are.
+
+    Returns:
+        The classes, (images, 1), or None.
+
+    Raises:
+        ValueError: If there are not as many, or several for an image.
+        TypeError: If they are not integers.
+
+    Example:
+        >>> as_one_class([3, 5], images=2).tolist()
+        [[3], [5]]
+    """
+    classes = as_classes(y, images)
+    if classes is not None and classes.shape[1] != 1:
+        raise ValueError(f"expected one class for each image in y, got shape {classes.shape}")
+    return classes
+
+
+def top_classes(logits: tf.Tensor, top: int = 1) -> tf.Tensor:
+    """Finds the classes of the greatest logits; of equal ones the first.
+
+    Args:
+        logits: The logits, (batch, classes).
+        top: How many classes.
+
+    Returns:
+        The classes, (batch, top), the highest first.
+
+    Raises:
+        ValueError: If there are not so many classes.
+
+    Example:
+        >>> top_classes(tf.constant([[1.0, 3.0, 2.0]]), top=2).numpy().tolist()
+        [[1, 2]]
+    """
+    check_top(top, logits.shape[-1])
+    return tf.math.top_k(logits, top).indices
+
+
+def check_top(top: int, classes: int | None) -> None:
+    """Checks how many of the top classes are to be explained.
+
+    Args:
+        top: How many.
+        classes: How many the model has, where that is known.
+
+    Raises:
+        ValueError: If there are not so many classes.
+
+    Example:
+        >>> check_top(2, classes=10)
+    """
+    if top < 1 or (classes is not None and top > classes):
+        raise ValueError(f"expected top from 1 to the {classes} classes of the model, got {top}")
+
+
+def gather(outputs: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """Takes the logits of some classes, others for each image.
+
+    Args:
+        outputs: All logits, (batch, classes).
+        classes: Which to take, (batch, K).
+
+    Returns:
+        The logits, (batch, K).
+
+    Example:
+        >>> gather(tf.constant([[1, 2], [3, 4]]), tf.constant([[1], [0]])).numpy().tolist()
+        [[2], [3]]
+    """
+    return tf.gather(outputs, classes, axis=-1, batch_dims=-1)

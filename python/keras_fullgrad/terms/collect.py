@@ -1,0 +1,192 @@
+"""Splits logits into the terms of their full gradients.
+
+A logit is the sum of one term for each input and one for each bias. A layer's *explicit* bias is a
+weight, or what a normalization's weights amount to. What a layer that is not linear adds beyond that is
+its *implicit* bias, :math:`f(z) - J_f(z) z`, a tensor of the signal's own shape.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from keras_fullgrad import targets
+from keras_fullgrad.model import affine, layers
+from keras_fullgrad.model.exposing import ExposedModel, Signal
+from keras_fullgrad.model.folding import Folding
+from keras_fullgrad.terms import implicit
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A bias, and the signal that holds it.
+
+    Attributes:
+        name: The name of the layer whose own operations added the bias, with those of the models that hold
+            it; ``signal 0`` and so on in a model that does not tell its layers.
+        kind: The layer's class.
+        signal: The signal right after; where a batch norm after it was folded, what that put out.
+        bias: A vector of channels, or a tensor of the signal's shape.
+        implicit: Whether the bias is that of an operation that is not linear.
+        slope: What the gradient at ``signal`` is to be multiplied by to be that where the bias was added,
+            shaped as the bias. None: 1.
+    """
+
+    name: str
+    kind: str
+    signal: tf.Tensor
+    bias: tf.Tensor
+    implicit: bool = False
+    slope: tf.Tensor | None = None
+
+
+class ForwardPass(NamedTuple):
+    """What a model computed, and the tape to differentiate it.
+
+    Attributes:
+        outputs: All logits, (batch, classes).
+        logits: Those to explain, (batch, K).
+        classes: Which they are, (batch, K).
+        targets: For each of the K one logit per image, (batch,).
+        terms: The biases, in the order in which the signals were computed, implicit ones last.
+        tape: Holds the gradients of the targets with respect to the inputs and the signals.
+    """
+
+    outputs: tf.Tensor
+    logits: tf.Tensor
+    classes: tf.Tensor
+    targets: list[tf.Tensor]
+    terms: list[Term]
+    tape: tf.GradientTape
+
+
+def forward(
+    model: keras.Model,
+    inputs: Any,
+    classes: tf.Tensor | None = None,
+    *,
+    top: int = 1,
+    biases: Sequence[tf.Tensor] | None = None,
+    implicit_biases: bool = False,
+    fold_batch_norms: bool = False,
+) -> ForwardPass:
+    """Calls a model, and collects what its logits are made of.
+
+    Args:
+        model: A model from :func:`keras_fullgrad.inspection.expose`, or, with ``biases``, one whose outputs
+            are ``[logits, *signals]``.
+        inputs: The inputs: a tensor, or any structure of tensors that the model takes.
+        classes: The classes to explain, (batch, K). None: each image's top classes.
+        top: How many classes of each image, the highest first, where ``classes`` is None.
+        biases: A bias for each exposed layer. None: read from the layers.
+        implicit_biases: Whether to collect implicit biases too, which takes a pass through the model of
+            its own. With them, the terms add up to the logit.
+        fold_batch_norms: Whether to compute batch norms in one with the layers before them, in a traced
+            function and without implicit biases, which are of all signals.
+
+    Returns:
+        The forward pass.
+
+    Raises:
+        ValueError: If the biases are not as many as the exposed layers, the number of classes is not known,
+            or implicit biases are asked of a model that was not exposed.
+
+    Example:
+        >>> from keras_fullgrad.model.exposing import expose
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3), keras.layers.Dense(2)])
+        >>> [term.bias.shape for term in forward(expose(model), tf.ones([1, 4])).terms]
+        [TensorShape([3])]
+    """
+    exposed = isinstance(model, ExposedModel)
+    if implicit_biases and not exposed:
+        raise ValueError("expected a model from expose() where implicit biases are wanted, got another one")
+    if classes is not None and classes.shape[-1] is None:
+        raise ValueError(f"expected indices of a known number of classes, got shape {classes.shape}")
+    count = top if classes is None else classes.shape[-1]
+    totals = implicit.total_biases(model, inputs) if implicit_biases else []
+    folding = Folding() if fold_batch_norms and not implicit_biases else None
+    listened: list[tuple[keras.Layer, tf.Tensor]] = []
+
+    def note(layer: keras.Layer, signal: tf.Tensor) -> tf.Tensor:
+        listened.append((layer, signal))
+        return signal
+
+    with tf.GradientTape(persistent=count > 1, watch_accessed_variables=False) as tape:
+        tape.watch([x for x in keras.tree.flatten(inputs) if x.dtype.is_floating])
+        if exposed:
+            outputs, signals = model.signals(
+                inputs, substitute=note if implicit_biases else None, folding=folding
+            )
+        else:
+            outputs, *tensors = model(inputs, training=False)
+            signals = [Signal(index, tensor) for index, tensor in enumerate(tensors)]
+        if classes is None:
+            classes = targets.top_classes(outputs, top)
+        else:
+            # On a GPU a gather beyond the last class gives 0, and no error.
+            last = tf.cast(tf.shape(outputs)[-1] - 1, classes.dtype)
+            tf.debugging.assert_less_equal(classes, last, "expected classes within the logits")
+            tf.debugging.assert_non_negative(classes, "expected classes of 0 or more")
+        logits = targets.gather(outputs, classes)
+        explained = tf.unstack(logits, num=count, axis=-1)
+
+    terms = _explicit_terms(model, signals, biases, folding)
+    if implicit_biases:
+        terms += _implicit_terms(listened, totals, terms, layers.layer_names(model.model))
+    return ForwardPass(outputs, logits, classes, explained, terms, tape)
+
+
+def _explicit_terms(
+    model: keras.Model,
+    signals: Sequence[Signal],
+    biases: Sequence[tf.Tensor] | None,
+    folding: Folding | None,
+) -> list[Term]:
+    exposed = isinstance(model, ExposedModel)
+    if biases is None:
+        read = affine.bias if folding is None else folding.bias
+        biases = [read(endpoint.layer) for endpoint in model.arguments]
+    count = len(model.arguments) if exposed else len(signals)
+    if len(biases) != count:
+        raise ValueError(f"expected a bias for each of the {count} exposed layers, got {len(biases)}")
+    names = layers.layer_names(model.model) if exposed else {}
+    terms = []
+    for index, signal, slope in signals:
+        layer = model.arguments[index].layer if exposed else None
+        bias = _aligned(layer, biases[index], signal)
+        if bias is not None:
+            slope = None if slope is None else affine.along_channels(layer, slope, signal)
+            name = f"signal {index}" if layer is None else names[id(layer)]
+            terms.append(Term(name, type(layer).__name__, signal, bias, slope=slope))
+    return terms
+
+
+def _aligned(layer: keras.Layer | None, bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor | None:
+    """The bias as it is added to the signal; None where a weight of that name is no such thing."""
+    bias = affine.along_channels(layer, tf.convert_to_tensor(bias), signal)
+    try:
+        shape = tf.broadcast_static_shape(bias.shape, signal.shape[1:])
+    except ValueError:
+        return None
+    return bias if shape.is_compatible_with(signal.shape[1:]) else None
+
+
+def _implicit_terms(
+    listened: Sequence[tuple[keras.Layer, tf.Tensor]],
+    totals: Sequence[tf.Tensor | None],
+    explicit: Sequence[Term],
+    names: dict[int, str],
+) -> list[Term]:
+    known: dict[int, list[tf.Tensor]] = {}
+    for term in explicit:
+        known.setdefault(id(term.signal), []).append(term.bias)
+    terms = []
+    for (layer, signal), total in zip(listened, totals, strict=True):
+        if total is None:
+            continue
+        for bias in known.pop(id(signal), []):
+            total -= tf.cast(bias, total.dtype)
+        terms.append(Term(names[id(layer)], type(layer).__name__, signal, total, implicit=True))
+    return terms

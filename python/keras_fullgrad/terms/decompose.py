@@ -1,0 +1,181 @@
+"""Takes logits apart into what the inputs and each layer's biases add to them."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fullgrad.model.exposing import expose_all
+from keras_fullgrad.model.info import ModelInfo
+from keras_fullgrad.running import batches, traces
+from keras_fullgrad.terms import collect
+from keras_fullgrad.terms.parts import Decomposition, Part
+
+
+def decompose(
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    *,
+    batch_size: int | None = None,
+    tensors: bool = False,
+) -> Decomposition:
+    r"""Takes logits apart into what the inputs and each layer's biases add to them.
+
+    .. math::
+
+        s(x) = \langle x, \nabla_x s \rangle + \sum_l \langle b_l, \nabla_{z_l} s \rangle
+
+    over explicit biases and implicit ones, :math:`f(z) - J_f(z) z`; exactly, but for rounding (Srinivas &
+    Fleuret 2019, arXiv:1905.00780, proposition 1).
+
+    Args:
+        model: Any Keras model, or one from :func:`keras_fullgrad.model.exposing.expose`, whose exposed layers
+            are then those with explicit biases.
+        x: The inputs, (images, ...): an array, a tensor, or an iterable of batches; or a list or dictionary
+            of the arrays of several inputs.
+        y: Classes: (images, K), (images,), or one for all. None: each image's top class.
+        batch_size: Images computed at a time. None: chosen by their size.
+        tensors: Whether to keep the terms themselves beside their sums.
+
+    Returns:
+        The decomposition.
+
+    Raises:
+        ValueError: If shapes or classes do not fit; the message says what was expected.
+        TypeError: If the data or the classes are of a wrong type.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, activation="gelu"),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> decompose(model, np.ones([1, 8, 8, 3])).relative_error < 1e-4
+        True
+    """
+    info, data = batches.for_model(model, x, y, batch_size)
+    pieces = [
+        piece
+        for inputs, classes in data.batches
+        for piece in _decompose(info, inputs, classes, tensors=tensors)
+    ]
+    if not pieces:
+        raise ValueError("expected at least one batch, got an iterable without any")
+    inputs = (_join(*parts) for parts in zip(*(piece.inputs for piece in pieces), strict=True))
+    layers = (_join(*parts) for parts in zip(*(piece.layers for piece in pieces), strict=True))
+    return Decomposition(
+        np.concatenate([piece.logits for piece in pieces]),
+        np.concatenate([piece.classes for piece in pieces]),
+        tuple(inputs),
+        tuple(part for part in layers if part.has_bias or part.implicit.any()),
+    )
+
+
+def _join(*parts: Part) -> Part:
+    def joined(tensors: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+        return tuple(np.concatenate(each) for each in zip(*tensors, strict=True))
+
+    return dataclasses.replace(
+        parts[0],
+        explicit=np.concatenate([part.explicit for part in parts]),
+        implicit=np.concatenate([part.implicit for part in parts]),
+        explicit_tensors=joined([part.explicit_tensors for part in parts]),
+        implicit_tensors=joined([part.implicit_tensors for part in parts]),
+    )
+
+
+def left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None = None) -> float:
+    """Measures which share of a logit maps without implicit biases do not draw, in one backward pass.
+
+    Args:
+        info: A model, built and not exposed.
+        inputs: The model's inputs, as tensors.
+        classes: The classes, (images, 1). None: each image's top class.
+
+    Returns:
+        The magnitude of what implicit biases add, as a share of that and of all explicit terms.
+
+    Example:
+        >>> from keras_fullgrad.model.info import read_model
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, "relu"), keras.layers.Dense(2)])
+        >>> round(left_out(read_model(model), tf.ones([1, 4])), 3)
+        0.0
+    """
+    missing = drawn = 0.0
+    for parts in _decompose(info, inputs, classes, implicit_biases=False):
+        missing += np.abs(parts.logits - parts.explicit_sum).sum()
+        drawn += sum(np.abs(part.explicit).sum() for part in parts.parts)
+    return float(missing / (missing + drawn)) if missing else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Label:
+    """What a term is of."""
+
+    name: str
+    kind: str
+    implicit: bool
+
+
+class _Products:
+    """Computes each bias times the gradient where it was added, in float64; notes what they are when traced.
+
+    In a traced function TensorFlow computes the gradients that are asked for alone. Eagerly it computes those
+    of kernels too, and its oneDNN corrupts memory over some of them.
+    """
+
+    def __init__(self, tensors: bool, implicit_biases: bool) -> None:
+        self._tensors = tensors
+        self._implicit_biases = implicit_biases
+        self.inputs: list[str] = []
+        self.labels: list[_Label] = []
+
+    def __call__(self, model: keras.Model, inputs: Any, classes: tf.Tensor | None) -> dict[str, Any]:
+        computed = collect.forward(expose_all(model), inputs, classes, implicit_biases=self._implicit_biases)
+        sources = [x for x in keras.tree.flatten(inputs) if x.dtype.is_floating]
+        self.inputs = ["input"] if len(sources) == 1 else [f"input {i}" for i in range(len(sources))]
+        terms = [collect.Term(name, "Input", x, x) for name, x in zip(self.inputs, sources, strict=True)]
+        # Implicit terms come in the order of the signals, and so do the layers then.
+        terms += sorted(computed.terms, key=lambda term: not term.implicit)
+        signals = [term.signal for term in terms]
+        # One backward pass after the other: (terms, K).
+        gradients = zip(*(computed.tape.gradient(t, signals) for t in computed.targets), strict=True)
+        self.labels, products = [], []
+        for term, of_classes in zip(terms, gradients, strict=True):
+            if of_classes[0] is not None:  # None: the signal does not reach the logits.
+                self.labels.append(_Label(term.name, term.kind, term.implicit))
+                product = tf.stack([_product(term.bias, each) for each in of_classes], axis=-1)
+                total = tf.reduce_sum(product, axis=list(range(1, product.shape.rank - 1)))
+                products.append((total, product) if self._tensors else (total,))
+        return {"logits": computed.logits, "classes": computed.classes, "products": products}
+
+
+def _product(bias: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    # An infinite signal that nothing depends on, such as the padding of a maximum, adds nothing.
+    return tf.math.multiply_no_nan(tf.cast(bias, tf.float64), tf.cast(gradient, tf.float64))
+
+
+def _decompose(
+    info: ModelInfo,
+    inputs: Any,
+    classes: np.ndarray | None,
+    tensors: bool = False,
+    implicit_biases: bool = True,
+) -> list[Decomposition]:
+    """The decomposition of a batch, in as many pieces as its memory asks for."""
+    key = ("decompose", tensors, implicit_biases)
+    call = traces.traced(info, _Products(tensors, implicit_biases), key, inputs, classes)
+    return [_as_parts(call.trace.compute, **result) for result in call.results()]
+
+
+def _as_parts(
+    noted: Any, logits: np.ndarray, classes: np.ndarray, products: list[tuple[np.ndarray, ...]]
+) -> Decomposition:
+    nothing = np.zeros(logits.shape)
+    parts: dict[str, Part] = {}
+    for label, (total, *kept) in zip(noted.labels, products, strict=True):
+        part = parts.get(label.name, Part(label.name, label.kind, nothing, nothing))
+        parts[label.name] = part.with_term(total, tuple(kept), label.implicit)
+    inputs = tuple(parts.pop(name) for name in noted.inputs if name in parts)
+    return Decomposition(logits, classes, inputs, tuple(parts.values()))

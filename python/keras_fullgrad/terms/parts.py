@@ -1,0 +1,140 @@
+"""What inputs and layers add to logits, as numbers and as a table."""
+
+import dataclasses
+import io
+
+import numpy as np
+import rich.console
+import rich.jupyter
+import rich.table
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """What an input, or one layer, adds to the logits.
+
+    Attributes:
+        name: The layer's name, with those of the models that hold it.
+        kind: The layer's class, or ``Input``.
+        explicit: What its bias adds, signed, (images, K). Of an input: all that it adds.
+        implicit: What it adds because it is not linear, (images, K).
+        has_bias: Whether it has an explicit bias, be it 0.
+        explicit_tensors: On request the terms themselves, one for each time that the layer was applied:
+            (images, *signal, K).
+        implicit_tensors: Likewise, one for each signal that the layer made.
+    """
+
+    name: str
+    kind: str
+    explicit: np.ndarray
+    implicit: np.ndarray
+    has_bias: bool = False
+    explicit_tensors: tuple[np.ndarray, ...] = ()
+    implicit_tensors: tuple[np.ndarray, ...] = ()
+
+    @property
+    def total(self) -> np.ndarray:
+        """The explicit and the implicit part, (images, K)."""
+        return self.explicit + self.implicit
+
+    def with_term(self, total: np.ndarray, tensors: tuple[np.ndarray, ...], implicit: bool) -> "Part":
+        """Adds a term.
+
+        Args:
+            total: What it adds, (images, K).
+            tensors: The term itself, where it is kept.
+            implicit: Whether it is that of an implicit bias.
+
+        Returns:
+            The part with the term.
+        """
+        if implicit:
+            kept = self.implicit_tensors + tensors
+            return dataclasses.replace(self, implicit=self.implicit + total, implicit_tensors=kept)
+        kept = self.explicit_tensors + tensors
+        return dataclasses.replace(self, explicit=self.explicit + total, explicit_tensors=kept, has_bias=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decomposition:
+    """Logits as a sum of terms. As a string, and in a notebook, it is a table.
+
+    Attributes:
+        logits: The logits, (images, K).
+        classes: Which they are, (images, K).
+        inputs: What each input adds.
+        layers: What each layer adds, in the order in which they are applied: all that have a bias on the
+            way to a logit, be it 0, and all that are not linear.
+    """
+
+    logits: np.ndarray
+    classes: np.ndarray
+    inputs: tuple[Part, ...]
+    layers: tuple[Part, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The inputs and the layers."""
+        return self.inputs + self.layers
+
+    @property
+    def sum(self) -> np.ndarray:
+        """The sum of all parts, (images, K): but for rounding, the logits."""
+        return np.sum([part.total for part in self.parts], axis=0)
+
+    @property
+    def explicit_sum(self) -> np.ndarray:
+        """The sum of the inputs and the explicit biases alone, (images, K)."""
+        return np.sum([part.explicit for part in self.parts], axis=0)
+
+    @property
+    def relative_error(self) -> float:
+        """How far the sum of all parts is from the logits: relative 2-norm over images and classes."""
+        return self._relative_error(self.sum)
+
+    @property
+    def relative_error_of_explicit(self) -> float:
+        """How far the inputs and the explicit biases alone are from the logits, likewise."""
+        return self._relative_error(self.explicit_sum)
+
+    def _relative_error(self, values: np.ndarray) -> float:
+        return float(np.linalg.norm(values - self.logits) / np.linalg.norm(self.logits))
+
+    @property
+    def shares(self) -> dict[str, np.ndarray]:
+        """Each part's share of all that is added up, (images, K), signed: their magnitudes add up to 1."""
+        size = np.sum([np.abs(part.total) for part in self.parts], axis=0)
+        return {part.name: part.total / size for part in self.parts}
+
+    def __str__(self) -> str:
+        # Without force_jupyter=False, rich shows in a notebook even what it only captures.
+        console = rich.console.Console(width=110, force_jupyter=False)
+        with console.capture() as captured:
+            console.print(self._table())
+        return captured.get()
+
+    def _repr_html_(self) -> str:
+        console = rich.console.Console(width=110, force_jupyter=False, record=True, file=io.StringIO())
+        console.print(self._table())
+        return console.export_html(inline_styles=True, code_format=rich.jupyter.JUPYTER_HTML_FORMAT)
+
+    def _table(self) -> rich.table.Table:
+        table = rich.table.Table(
+            title_justify="left",
+            caption_justify="left",
+            title="What the logits are made of, mean over images and classes",
+            caption=f"The sum is {self.sum.mean():.6g}, the logit {self.logits.mean():.6g}: relative error "
+            f"{self.relative_error:.1e}; without implicit biases {self.relative_error_of_explicit:.1e}",
+        )
+        for column in ("layer", "class", "explicit", "implicit", "share"):
+            table.add_column(column, justify="left" if column in ("layer", "class") else "right")
+        shares = self.shares
+        adding = [part for part in self.parts if part.explicit.any() or part.implicit.any()]
+        for part in adding:
+            sums = (f"{part.explicit.mean():.4g}", f"{part.implicit.mean():.4g}")
+            table.add_row(part.name, part.kind, *sums, f"{shares[part.name].mean():.1%}")
+        if len(adding) < len(self.parts):
+            table.caption = (
+                f"{table.caption}; {len(self.parts) - len(adding)} layers whose biases are 0 not shown"
+            )
+        return table

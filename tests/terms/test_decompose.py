@@ -1,0 +1,240 @@
+"""The terms of a logit: sums, tensors, shares, tables, and what maps leave out."""
+
+import json
+import re
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from typer.testing import CliRunner
+
+import keras_fullgrad as ke
+import keras_fullgrad_cli as cli
+import zoo
+from keras_fullgrad import inspection
+from keras_fullgrad.model.info import read_model
+from keras_fullgrad.terms import forward_mode
+from keras_fullgrad.terms.decompose import left_out
+
+
+def test_explicit_and_implicit_terms_are_those_of_the_formula():
+    image = keras.Input([4, 4, 1])
+    x = layers.Conv2D(1, 1, name="conv", activation="softplus")(image)
+    model = keras.Model(image, layers.Flatten()(layers.AveragePooling2D(4)(x)))
+    model.set_weights([np.full([1, 1, 1, 1], 2.0), np.array([0.5])])
+    x = np.random.default_rng(0).normal(size=[1, 4, 4, 1]).astype("float32")
+    z = 2 * x + 0.5
+    slope = 1 / (1 + np.exp(-z))
+    parts = {part.name: part for part in ke.decompose(model, x).parts}
+    np.testing.assert_allclose(parts["input"].explicit, [[(x * 2 * slope).mean()]], rtol=1e-5)
+    np.testing.assert_allclose(parts["conv"].explicit, [[(0.5 * slope).mean()]], rtol=1e-5)
+    implicit = np.log1p(np.exp(z)) - slope * z
+    np.testing.assert_allclose(parts["conv"].implicit, [[implicit.mean()]], rtol=1e-5)
+
+
+def test_tensors_hold_the_terms_themselves():
+    model, x = zoo.make("shared")
+    parts = ke.decompose(model, x, [[0, 1]] * 3, batch_size=2, tensors=True)
+    assert parts.logits.shape == (3, 2)
+    for part in parts.parts:
+        for tensors, sums in (
+            (part.explicit_tensors, part.explicit),
+            (part.implicit_tensors, part.implicit),
+        ):
+            total = sum(tensor.reshape(3, -1, 2).sum(axis=1) for tensor in tensors)
+            np.testing.assert_allclose(total, sums, atol=1e-9)
+    (conv,) = (part for part in parts.layers if part.kind == "Conv2D")
+    assert [tensor.shape for tensor in conv.explicit_tensors] == [(3, 12, 10, 3, 2)] * 2 + [(3, 6, 5, 3, 2)]
+    assert parts.inputs[0].explicit_tensors[0].shape == (3, 12, 10, 3, 2)
+
+
+def test_shares_are_signed_and_their_magnitudes_add_up_to_one():
+    model, x = zoo.make("subclassed")
+    shares = ke.decompose(model, x).shares
+    np.testing.assert_allclose(sum(np.abs(share) for share in shares.values()), 1, rtol=1e-9)
+    assert min(share.min() for share in shares.values()) < 0
+
+
+def test_table_names_layers_and_the_error(capsys):
+    model, x = zoo.make("squeeze_and_excite")
+    parts = ke.completeness(model, x)
+    printed = capsys.readouterr().out
+    assert printed.strip() == str(parts).strip()
+    for part in parts.parts:
+        assert part.name in printed
+    assert f"{parts.relative_error:.1e}" in printed
+
+
+def test_input_is_drawn_where_none_is_given():
+    assert ke.completeness(zoo.make("two_inputs")[0]).relative_error < 1e-5
+    with pytest.raises(ValueError, match="expected x for model 'classifier"):
+        ke.completeness(zoo.make("subclassed")[0])
+
+
+def test_exposed_layers_are_those_with_explicit_biases():
+    model, x = zoo.make("functional")
+    first = next(layer for layer in model.layers if isinstance(layer, layers.Conv2D))
+    parts = ke.decompose(inspection.expose(model, [first], model.layers[-1]), x)
+    assert [part.name for part in parts.layers if part.explicit.any()] == [first.name]
+    assert parts.relative_error < 1e-5
+
+
+def test_unbuilt_and_wrong_input():
+    model, x = zoo.make("functional")
+    with pytest.raises(TypeError, match=r"expected a Keras 3 model, got builtins\.str"):
+        ke.decompose("net", x)
+    with pytest.raises(
+        ValueError, match=r"expected inputs of shape \(None, 12, 10, 3\).*got \(3, 12, 10, 1\)"
+    ):
+        ke.decompose(model, x[..., :1])
+    with pytest.raises(ValueError, match="expected classes from 0 to 3 in y, got 4"):
+        ke.decompose(model, x, 4)
+
+
+@pytest.mark.parametrize("name", ["subclassed", "squeeze_and_excite", "attention"])
+def test_share_left_out_is_what_implicit_biases_add(name):
+    model, x = zoo.make(name)
+    parts = ke.decompose(model, x[:1])
+    implicit = abs(sum(part.implicit for part in parts.parts)).sum()
+    explicit = sum(abs(part.explicit).sum() for part in parts.parts)
+    share = left_out(read_model(model), tf.constant(x[:1]))
+    assert share == pytest.approx(implicit / (implicit + explicit), rel=1e-4)
+
+
+def test_one_warning_for_each_model_that_leaves_much_out():
+    model, x = zoo.make("subclassed")
+    share = left_out(read_model(model), tf.constant(x[:1]))
+    with pytest.warns(UserWarning, match=f"implicit biases make up {share:.0%} of .*'classifier") as caught:
+        ke.full_gradients(model, x, verbose=0)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ke.full_gradients(model, x, verbose=0)
+        ke.full_gradients(zoo.make("subclassed")[0], x, verbose=0, implicit_biases=True)
+        ke.full_gradients(zoo.make("subclassed")[0], x, verbose=0, simple=True)
+        ke.full_gradients(zoo.make("functional")[0], x, verbose=0)
+
+
+def test_implicit_biases_and_simple_exclude_each_other():
+    model, x = zoo.make("functional")
+    with pytest.raises(ValueError, match="simple or implicit_biases, got both"):
+        ke.full_gradients(model, x, verbose=0, simple=True, implicit_biases=True)
+    own = keras.Model(model.input, [model.output, model.layers[1].output])
+    with pytest.raises(ValueError, match="a model from expose"):
+        ke.full_gradients(own, x, biases=[np.zeros(5)], verbose=0, implicit_biases=True)
+
+
+def test_nets_of_relus_have_no_implicit_terms():
+    # Their maps stay those published, to the last bit: rounding must not pass for a bias.
+    model, x = zoo.make("convolutions")
+    maps = [ke.full_gradients(model, x, 0, verbose=0, implicit_biases=b)[1] for b in (False, True)]
+    np.testing.assert_allclose(maps[1], maps[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "resize",
+    [
+        lambda x: tf.image.resize(x, [9, 4]),
+        lambda x: tf.compat.v1.image.resize(x, [3, 8], align_corners=True),
+        lambda x: tf.image.resize(x, [3, 8], "bicubic"),
+        lambda x: tf.image.resize(x, [7, 2], "nearest"),
+    ],
+)
+def test_forward_mode_of_resizes_is_the_resize(resize):
+    x, direction = tf.unstack(tf.random.stateless_normal([2, 1, 5, 6, 2], [0, 0]))
+    with forward_mode.accumulating(x, direction) as accumulator:
+        product = accumulator.jvp(resize(x))
+    np.testing.assert_allclose(product, resize(direction), atol=1e-6)
+
+
+def test_forward_mode_of_softsign():
+    x, direction = tf.unstack(tf.random.stateless_normal([2, 50], [0, 0]))
+    with forward_mode.accumulating(x, direction) as accumulator:
+        product = accumulator.jvp(tf.nn.softsign(x))
+    np.testing.assert_allclose(product, direction / (1 + tf.abs(x)) ** 2, rtol=1e-5)
+
+
+def test_operation_without_forward_mode_is_named():
+    image = keras.Input([8, 8, 4])
+    model = zoo.with_head(image, layers.Lambda(lambda x: tf.nn.local_response_normalization(x))(image))
+    with pytest.raises(NotImplementedError, match="LRNGrad"):
+        ke.decompose(model, np.ones([1, 8, 8, 4]))
+    assert ke.full_gradients(model, np.ones([1, 8, 8, 4]), verbose=0, simple=True)[1].shape == (1, 8, 8, 1)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    model, x = zoo.make("preprocessing")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Of Keras, which writes arrays.
+        model.save(tmp_path / "net.keras")
+    np.save(tmp_path / "x.npy", x)
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, ["completeness", *map(str, arguments)])
+
+
+def test_command_prints_table_or_json(saved):
+    table = run(saved / "net.keras")
+    assert table.exit_code == 0, table.output
+    assert "conv2d" in table.output
+    assert "relative error" in table.output
+    result = run(saved / "net.keras", "--inputs", saved / "x.npy", "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert facts["relative_error"] < 1e-5
+    assert {part["class"] for part in facts["parts"]} >= {"Input", "Conv2D", "Rescaling"}
+    assert sum(abs(part["share"]) for part in facts["parts"]) <= 1 + 1e-9
+
+
+def test_command_ends_with_what_is_wrong(saved):
+    (saved / "broken.keras").write_bytes(b"no zip")
+    for arguments, message, status in [
+        ([saved / "missing.keras"], r"expected a \.keras or \.h5 file", 1),
+        ([saved / "broken.keras"], "broken.keras", 1),
+        ([saved / "net.keras", "--inputs", saved / "broken.keras"], r"expected a \.npy file", 1),
+        ([saved / "net.keras", "--tolerance", "0"], "the sum is off by", 2),
+    ]:
+        result = run(*arguments)
+        assert result.exit_code == status, result.output
+        assert re.search(rf"error: .*{message}", result.output, re.DOTALL), result.output
+
+
+def test_command_loads_no_code_unless_told(tmp_path):
+    model = zoo.chain(layers.Conv2D(4, 3), layers.Lambda(lambda x: x * 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model.save(tmp_path / "net.keras")
+    refused = run(tmp_path / "net.keras")
+    assert refused.exit_code == 1
+    assert "safe_mode" in refused.output
+    assert run(tmp_path / "net.keras", "--unsafe").exit_code == 0
+
+
+def test_signals_of_a_model_of_the_users_own_are_numbered():
+    model, x = zoo.make("functional")
+    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    own = keras.Model(model.input, [model.output, *(layer.output for layer in convolutions)])
+    _, maps = explained = ke.full_gradients(
+        own, x, biases=[layer.bias for layer in convolutions], return_terms=True, verbose=0
+    )
+    terms = explained.terms
+    assert list(terms) == ["input", "signal 0", "signal 1"]
+    np.testing.assert_allclose(sum(terms.values()), maps, rtol=1e-6)
+
+
+def test_layer_called_input_is_not_the_input():
+    model = zoo.chain(layers.Conv2D(4, 3, bias_initializer="ones", name="input"))
+    x = np.ones([1, *zoo.IMAGE])
+    assert list(ke.full_gradients(model, x, return_terms=True, verbose=0).terms) == ["input", "input~2"]
+    assert [part.name for part in ke.decompose(model, x).parts][:2] == ["input", "input~2"]
+
+
+def test_no_batch_at_all():
+    with pytest.raises(ValueError, match="at least one batch"):
+        ke.decompose(zoo.make("functional")[0], iter([]))
