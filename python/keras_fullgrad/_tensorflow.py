@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import kernels, ops
 
@@ -42,6 +43,13 @@ def registered_gradients(gradients: Mapping[str, Callable[..., Any]]) -> Iterato
             if _USERS == 0:
                 registry.update(_BEFORE)
                 _BEFORE.clear()
+
+
+def function_graph(op: tf.Operation) -> tf.Graph | None:
+    """The graph of the function that an operation calls, with its ``inputs`` and ``outputs``, if any."""
+    called = getattr(op.get_attr("f"), "name", None)
+    function = None if called is None else op.graph._get_function(called)
+    return getattr(function, "graph", None)
 
 
 def devices_with_kernel(op: str) -> list[str]:

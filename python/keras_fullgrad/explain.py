@@ -308,7 +308,8 @@ def _explain_batch(
     inputs, classes = batch
     if method is gradient.full_gradients:
         _warn_of_left_out(info, inputs, classes, params)
-    layout = info.layout  # The model itself must not be kept with what is traced.
+    # The model itself must not be kept with what is traced.
+    channels_first = info.layout == "channels_first"
 
     def compute(model: keras.Model, inputs: Any, indices: tf.Tensor | None, **params: Any) -> dict[str, Any]:
         found = Explanation.of(method(model, inputs, indices, **params), indices)
@@ -317,7 +318,8 @@ def _explain_batch(
             maps = postprocessing(maps, axis=tuple(range(1, maps.shape.rank - 1)))
             found = found.with_parts(lambda _: maps, "maps")
         if resizing is not None and resizing is not False:
-            size = _wanted_size(layout, inputs, params.get("source"), resizing)
+            source = drawing.drawn_input(inputs, params.get("source"))
+            size = _size_of(source, found.maps, channels_first) if resizing is True else resizing
             found = found.with_parts(lambda maps: _resized(maps, size), "maps", "terms")
         return found.with_parts(_as_usual).parts
 
@@ -346,14 +348,20 @@ def _warn_of_left_out(
         )
 
 
-def _wanted_size(
-    layout: str, inputs: Any, source: int | str | None, resizing: bool | Sequence[int]
-) -> Sequence[int] | tf.Tensor:
-    if resizing is not True:
-        return resizing
-    canvas = drawing.Canvas(drawing.drawn_input(inputs, source), layout)
-    known = canvas.input.shape[canvas.space]
-    return known if known.is_fully_defined() else canvas.size
+def _size_of(source: tf.Tensor, maps: tf.Tensor, channels_first: bool) -> Sequence[int] | tf.Tensor:
+    """The size of the input; where its channels are, the map tells if it is as large."""
+    sizes = [source.shape[2:], source.shape[1:-1]]
+    for size in sizes:
+        if size.is_fully_defined() and size == maps.shape[1:-1]:
+            return size
+    size = sizes[0 if channels_first else 1]
+    return (
+        size
+        if size.is_fully_defined()
+        else tf.shape(source)[2:]
+        if channels_first
+        else tf.shape(source)[1:-1]
+    )
 
 
 def _resized(maps: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:

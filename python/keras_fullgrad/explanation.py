@@ -39,7 +39,7 @@ class Explanation(tuple[Any, Any]):
     def __new__(
         cls,
         logits: Any,
-        maps: Any,
+        maps: Any = None,
         *,
         classes: Any | None = None,
         outputs: Any | None = None,
@@ -47,6 +47,8 @@ class Explanation(tuple[Any, Any]):
         left_out: Any | None = None,
     ) -> "Explanation":
         """Puts parts together."""
+        if maps is None:  # So TensorFlow makes anew what it takes apart: of a pair alone.
+            logits, maps = logits
         self = super().__new__(cls, (logits, maps))
         self.classes = classes
         self.outputs = outputs

@@ -2,15 +2,17 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import ml_dtypes
+import numpy as np
 import tensorflow as tf
 
 from keras_fullgrad.maps import filters, op
 from keras_fullgrad.terms.collect import ForwardPass, Term
+from keras_fullgrad.terms.positions import Area, Placement, Positions
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {"psi": filters.absolute_normalize, "channels": "mean", "resize": "half_pixel"},
@@ -21,34 +23,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """What `default` (keras-explainable's numbers) and `paper` (the authors' numbers) stand for."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Canvas:
-    """The input that a map is drawn over.
-
-    Attributes:
-        input: The input, (batch, space, channels), or with the channels first.
-        layout: ``channels_last`` or ``channels_first``.
-    """
-
-    input: tf.Tensor
-    layout: str
-
-    @property
-    def space(self) -> slice:
-        """The axes of positions, of the input and of signals like it."""
-        return slice(1, -1) if self.layout == "channels_last" else slice(2, None)
-
-    @property
-    def channel_axis(self) -> int:
-        """The axis of channels."""
-        return -1 if self.layout == "channels_last" else 1
-
-    @property
-    def size(self) -> tf.Tensor:
-        """The size of the map."""
-        return tf.shape(self.input)[self.space]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,13 +99,13 @@ def check_drawable(inputs: tf.Tensor) -> None:
 
 
 def draw(
-    computed: ForwardPass, canvas: Canvas, style: Style, simple: bool, by_term: bool
+    computed: ForwardPass, positions: Positions, style: Style, simple: bool, by_term: bool
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor] | None]:
     """Draws the map of each target.
 
     Args:
         computed: What the model computed.
-        canvas: What the map is drawn over.
+        positions: Where signals lie in the input that the map is drawn over.
         style: How it is drawn.
         simple: Whether to leave the biases out as factors.
         by_term: Whether to return each layer's own map too.
@@ -143,46 +117,94 @@ def draw(
     Raises:
         ValueError: If the targets do not depend on the input.
     """
-    terms = [term for term in computed.terms if term.signal.shape.rank == canvas.input.shape.rank]
+    source = positions.source
+    own = Term("input", "Input", source, source)
+    placed = [(term, positions.of(term.signal)) for term in (own, *computed.terms)]
+    drawn = [(term, placement) for term, placement in placed if not isinstance(placement, str)]
+    size = tf.gather(tf.shape(source), positions.space)
     maps: list[tf.Tensor] = []
     maps_of_terms: list[dict[str, tf.Tensor]] = []
     for target in computed.targets:
         # One backward pass after the other, so that the gradients of one are held at a time.
         with tf.control_dependencies(maps[-1:]):
             seed = tf.ones_like(target)
-        signals = [canvas.input, *(term.signal for term in terms)]
-        gradient_of_input, *gradients = computed.tape.gradient(target, signals, seed)
-        if gradient_of_input is None:
+        gradients = computed.tape.gradient(target, [term.signal for term, _ in drawn], seed)
+        if gradients[0] is None:
             raise ValueError(
-                f"expected the logits to depend on the input of shape {canvas.input.shape}, they do not"
+                f"expected the logits to depend on the input of shape {source.shape}, they do not"
             )
-        factors = {"input": [(gradient_of_input, canvas.input)]}
-        for term, gradient in zip(terms, gradients, strict=True):
+        factors: dict[str, list[_Factor]] = {}
+        for (term, placement), gradient in zip(drawn, gradients, strict=True):
             if gradient is not None:  # None: the signal does not reach the logit.
-                weight = _weight(gradient, term, canvas, simple)
-                factors.setdefault(term.name, []).append((gradient, weight))
+                factors.setdefault(term.name, []).extend(_factors(gradient, term, placement, simple))
         if by_term:
-            maps_of_terms.append({name: _draw(factors[name], canvas, style) for name in factors})
+            maps_of_terms.append({name: _draw(factors[name], size, style) for name in factors})
             maps.append(_sum(list(maps_of_terms[-1].values())))
         else:
-            maps.append(_draw(itertools.chain.from_iterable(factors.values()), canvas, style))
+            maps.append(_draw(itertools.chain.from_iterable(factors.values()), size, style))
     stacked = tf.stack(maps, axis=-1)
     if not by_term:
         return stacked, None
     return stacked, tf.nest.map_structure(lambda *each: tf.stack(each, axis=-1), *maps_of_terms)
 
 
-def _draw(factors: Iterable[tuple[tf.Tensor, tf.Tensor]], canvas: Canvas, style: Style) -> tf.Tensor:
+class _Factor(NamedTuple):
+    """A gradient and what it is to be multiplied by, as a grid over a part of the image."""
+
+    gradient: tf.Tensor
+    weight: tf.Tensor
+    layout: str
+    area: Area
+
+    @property
+    def size(self) -> tuple[int | None, ...]:
+        """The size of the grid, where it is known."""
+        return tuple(self.gradient.shape[1:-1] if self.layout == "channels_last" else self.gradient.shape[2:])
+
+
+def _factors(gradient: tf.Tensor, term: Term, placement: Placement, simple: bool) -> Iterator[_Factor]:
+    weight = _weight(gradient, term, simple)
+    pieces = list(placement.pieces(gradient))
+    channels = pieces[0].tensor.shape[-1 if pieces[0].layout == "channels_last" else 1]
+    if weight.shape.num_elements() == channels and (placement.layout or placement.keeps_channels_last):
+        weights = [tf.reshape(weight, [channels])] * len(pieces)
+    else:
+        weight = tf.broadcast_to(tf.cast(weight, gradient.dtype), tf.shape(gradient))
+        weights = [piece.tensor for piece in placement.pieces(weight)]
+    for piece, of_piece in zip(pieces, weights, strict=True):
+        yield _Factor(piece.tensor, of_piece, piece.layout, piece.area)
+
+
+def _draw(factors: Iterable[_Factor], size: tf.Tensor, style: Style) -> tf.Tensor:
     # Gradients of one size at a time: they are let go of while the backward pass goes on to the next.
-    by_size: dict[tuple[int | None, ...], list[tuple[tf.Tensor, tf.Tensor]]] = {}
-    for gradient, weight in factors:
-        by_size.setdefault(tuple(gradient.shape[canvas.space]), []).append((gradient, weight))
+    groups: dict[Hashable, list[_Factor]] = {}
+    for factor in factors:
+        groups.setdefault((factor.layout, factor.size, factor.area), []).append(factor)
     options = dataclasses.asdict(style)
     maps = []
-    for group in by_size.values():
-        gradients, weights = zip(*group, strict=True)
-        maps.append(op.saliency_map(gradients, weights, canvas.size, layout=canvas.layout, **options))
+    for group in groups.values():
+        start, end = _pixels(group[0].area, size)
+        gradients, weights = [factor.gradient for factor in group], [factor.weight for factor in group]
+        wanted = size if start is None else end - start
+        drawn = op.saliency_map(gradients, weights, wanted, layout=group[0].layout, **options)
+        if start is not None:
+            drawn = tf.pad(drawn, tf.concat([[[0, 0]], tf.stack([start, size - end], axis=1)], axis=0))
+        maps.append(drawn)
     return _sum(maps)
+
+
+def _pixels(area: Area, size: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
+    """The first position of an area and the one after its last; None and the size where it is the whole."""
+    known = tf.get_static_value(size)
+    if known is not None:
+        ends = [(round(s * n), round(e * n)) for s, e, n in zip(area.start, area.end, known, strict=True)]
+        if all(ends_of == (0, n) for ends_of, n in zip(ends, known, strict=True)):
+            return None, size
+    elif np.allclose(area.start, 0) and np.allclose(area.end, 1):
+        return None, size
+    length = tf.cast(size, tf.float64)
+    start = tf.clip_by_value(tf.cast(tf.round(area.start * length), tf.int32), 0, size - 1)
+    return start, tf.clip_by_value(tf.cast(tf.round(area.end * length), tf.int32), start + 1, size)
 
 
 def _sum(maps: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -191,27 +213,26 @@ def _sum(maps: Sequence[tf.Tensor]) -> tf.Tensor:
     return tf.add_n([tf.cast(one, widest) for one in maps])
 
 
-def _weight(gradient: tf.Tensor, term: Term, canvas: Canvas, simple: bool) -> tf.Tensor:
-    """The factor of a bias's term: (channels,), or of the gradient's shape for other biases."""
-    channels = gradient.shape[canvas.channel_axis]
+def _weight(gradient: tf.Tensor, term: Term, simple: bool) -> tf.Tensor:
+    """What a term's gradient is to be multiplied by, to be broadcast to its shape."""
     if term.implicit:
         return _without_rounding(tf.cast(term.bias, gradient.dtype), term.signal)
-    if simple:
-        factor = tf.ones([channels], gradient.dtype) if term.slope is None else term.slope
-    else:
-        factor = term.bias if term.slope is None else tf.cast(term.bias, term.slope.dtype) * term.slope
-    if factor.shape.num_elements() == channels:
-        return tf.reshape(factor, [channels])
-    return tf.broadcast_to(tf.cast(factor, gradient.dtype), tf.shape(gradient))
+    if simple and term.signal is not term.bias:
+        return tf.ones(term.bias.shape, gradient.dtype) if term.slope is None else term.slope
+    return term.bias if term.slope is None else tf.cast(term.bias, term.slope.dtype) * term.slope
 
 
 def _without_rounding(bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
     """Zeros, for each image whose signal's rounding errors would explain the bias.
 
-    A layer that is linear leaves no implicit bias but these, and a rescaling would blow them up.
+    A layer that is linear leaves no implicit bias but these, and a rescaling would blow them up. Nor is
+    anything drawn of an infinite one, as of padding before a maximum: nothing depends on it.
     """
     axes = list(range(1, signal.shape.rank))
     rounding = 64 * float(ml_dtypes.finfo(signal.dtype.as_numpy_dtype).eps)
-    largest = rounding * tf.reduce_max(tf.abs(signal), axes, keepdims=True)
+    finite = tf.math.is_finite(bias)
+    size = tf.where(tf.math.is_finite(signal), tf.abs(signal), tf.zeros_like(signal))
+    bias = tf.where(finite, bias, tf.zeros_like(bias))
+    largest = rounding * tf.reduce_max(size, axes, keepdims=True)
     left = tf.reduce_max(tf.abs(bias), axes, keepdims=True)
     return tf.where(left > tf.cast(largest, bias.dtype), bias, tf.zeros_like(bias))

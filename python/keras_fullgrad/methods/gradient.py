@@ -8,13 +8,13 @@ import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.maps import filters
-from keras_fullgrad.methods import drawing
-from keras_fullgrad.methods.drawing import PRESETS, Canvas, Style
+from keras_fullgrad.methods import drawing, eager
+from keras_fullgrad.methods.drawing import PRESETS, Style
 from keras_fullgrad.model.exposing import ExposedModel, expose, expose_logits
-from keras_fullgrad.model.info import read_model
 from keras_fullgrad.terms import collect
 
 
+@eager.traced
 def gradients(
     model: keras.Model,
     inputs: Any,
@@ -53,12 +53,20 @@ def gradients(
         >>> maps.shape
         TensorShape([1, 8, 8, 2])
     """
-    canvas = _canvas(model, inputs, source, spatial_axis)
+    drawn = drawing.drawn_input(inputs, source)
+    drawing.check_drawable(drawn)
     computed = collect.forward(
-        expose_logits(model), inputs, indices, top=top, fold_batch_norms=fold_batch_norms
+        expose_logits(model),
+        inputs,
+        indices,
+        top=top,
+        fold_batch_norms=fold_batch_norms,
+        source=drawn,
+        channel_axis=_channel_axis(drawn, spatial_axis),
     )
+    channel_axis = computed.positions.channel_axis
     maps = [
-        tf.reduce_mean(gradient_filter(computed.tape.gradient(target, canvas.input)), canvas.channel_axis)
+        tf.reduce_mean(gradient_filter(computed.tape.gradient(target, drawn)), channel_axis)
         for target in computed.targets
     ]
     return Explanation(
@@ -66,6 +74,7 @@ def gradients(
     )
 
 
+@eager.traced
 def full_gradients(
     model: keras.Model,
     inputs: Any,
@@ -135,7 +144,8 @@ def full_gradients(
     style = Style.of(preset, psi, backend)
     if simple and implicit_biases:
         raise ValueError("expected simple or implicit_biases, got both: Simple FullGrad has no biases")
-    canvas = _canvas(model, inputs, source, spatial_axis)
+    drawn = drawing.drawn_input(inputs, source)
+    drawing.check_drawable(drawn)
     exposed = model if biases is not None or isinstance(model, ExposedModel) else expose(model)
     computed = collect.forward(
         exposed,
@@ -145,27 +155,25 @@ def full_gradients(
         biases=biases,
         implicit_biases=bool(implicit_biases),
         fold_batch_norms=fold_batch_norms,
+        source=drawn,
+        channel_axis=_channel_axis(drawn, spatial_axis),
     )
-    maps, terms = drawing.draw(computed, canvas, style, simple, return_terms)
+    maps, terms = drawing.draw(computed, computed.positions, style, simple, return_terms)
     return Explanation(computed.logits, maps, classes=computed.classes, outputs=computed.outputs, terms=terms)
 
 
-def _canvas(
-    model: keras.Model, inputs: Any, source: int | str | None, spatial_axis: Sequence[int] | None
-) -> Canvas:
-    drawn = drawing.drawn_input(inputs, source)
-    drawing.check_drawable(drawn)
+def _channel_axis(inputs: tf.Tensor, spatial_axis: Sequence[int] | None) -> int | None:
+    """The axis of channels, where those of positions were named."""
     if spatial_axis is None:
-        return Canvas(drawn, read_model(model).layout)
-    rank = drawn.shape.rank
-    layouts = {tuple(range(1, rank - 1)): "channels_last", tuple(range(2, rank)): "channels_first"}
-    layout = layouts.get(tuple(sorted(axis % rank for axis in spatial_axis)))
-    if layout is None:
+        return None
+    rank = inputs.shape.rank
+    left = set(range(1, rank)) - {axis % rank for axis in spatial_axis}
+    if len(left) != 1:
         raise ValueError(
             f"expected spatial_axis to be all axes of inputs of rank {rank} but the batch and the "
             f"channels, got {tuple(spatial_axis)}"
         )
-    return Canvas(drawn, layout)
+    return left.pop()
 
 
 METHODS = [gradients, full_gradients]

@@ -63,6 +63,11 @@ class Call:
     batched: list[tf.Tensor]
     others: list[tf.Tensor]
 
+    def tensors(self) -> Any:
+        """What comes of the batch, as tensors, of the structure that was computed."""
+        with _advice():
+            return self.trace.function(*self.batched, *self.others)
+
     def results(self) -> Iterator[Any]:
         """What comes of the batch, as NumPy arrays: in as many pieces as its memory asks for.
 

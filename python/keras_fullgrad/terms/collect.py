@@ -17,6 +17,7 @@ from keras_fullgrad.model import affine, layers
 from keras_fullgrad.model.exposing import ExposedModel, Signal
 from keras_fullgrad.model.folding import Folding
 from keras_fullgrad.terms import implicit
+from keras_fullgrad.terms.positions import Positions, follow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +52,7 @@ class ForwardPass(NamedTuple):
         classes: Which they are, (batch, K).
         targets: For each of the K one logit per image, (batch,).
         terms: The biases, in the order in which the signals were computed, implicit ones last.
+        positions: Where signals lie in the input that a map is drawn over; None out of a traced function.
         tape: Holds the gradients of the targets with respect to the inputs and the signals.
     """
 
@@ -59,6 +61,7 @@ class ForwardPass(NamedTuple):
     classes: tf.Tensor
     targets: list[tf.Tensor]
     terms: list[Term]
+    positions: Positions | None
     tape: tf.GradientTape
 
 
@@ -71,6 +74,8 @@ def forward(
     biases: Sequence[tf.Tensor] | None = None,
     implicit_biases: bool = False,
     fold_batch_norms: bool = False,
+    source: tf.Tensor | None = None,
+    channel_axis: int | None = None,
 ) -> ForwardPass:
     """Calls a model, and collects what its logits are made of.
 
@@ -85,6 +90,8 @@ def forward(
             its own. With them, the terms add up to the logit.
         fold_batch_norms: Whether to compute batch norms in one with the layers before them, in a traced
             function and without implicit biases, which are of all signals.
+        source: The input that a map is drawn over. None: the first of them.
+        channel_axis: The axis of its channels. None: the one that convolutions add up.
 
     Returns:
         The forward pass.
@@ -106,6 +113,9 @@ def forward(
         raise ValueError(f"expected indices of a known number of classes, got shape {classes.shape}")
     count = top if classes is None else classes.shape[-1]
     totals = implicit.total_biases(model, inputs) if implicit_biases else []
+    given = keras.tree.flatten(inputs)
+    source = given[0] if source is None else source
+    before = None if tf.executing_eagerly() else len(source.graph.get_operations())
     folding = Folding() if fold_batch_norms and not implicit_biases else None
     listened: list[tuple[keras.Layer, tf.Tensor]] = []
 
@@ -114,7 +124,7 @@ def forward(
         return signal
 
     with tf.GradientTape(persistent=count > 1, watch_accessed_variables=False) as tape:
-        tape.watch([x for x in keras.tree.flatten(inputs) if x.dtype.is_floating])
+        tape.watch([x for x in given if x.dtype.is_floating])
         if exposed:
             outputs, signals = model.signals(
                 inputs, substitute=note if implicit_biases else None, folding=folding
@@ -135,7 +145,9 @@ def forward(
     terms = _explicit_terms(model, signals, biases, folding)
     if implicit_biases:
         terms += _implicit_terms(listened, totals, terms, layers.layer_names(model.model))
-    return ForwardPass(outputs, logits, classes, explained, terms, tape)
+    others = [x for x in given if x is not source]
+    positions = None if before is None else follow(source, channel_axis, others, before)
+    return ForwardPass(outputs, logits, classes, explained, terms, positions, tape)
 
 
 def _explicit_terms(

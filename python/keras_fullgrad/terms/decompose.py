@@ -146,9 +146,15 @@ class _Products:
             if of_classes[0] is not None:  # None: the signal does not reach the logits.
                 self.labels.append(_Label(term.name, term.kind, term.implicit))
                 product = tf.stack([_product(term.bias, each) for each in of_classes], axis=-1)
-                total = tf.reduce_sum(product, axis=list(range(1, product.shape.rank - 1)))
+                total = tf.reduce_sum(_by_image(computed, product, term.signal), axis=1)
                 products.append((total, product) if self._tensors else (total,))
         return {"logits": computed.logits, "classes": computed.classes, "products": products}
+
+
+def _by_image(computed: collect.ForwardPass, product: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
+    if computed.positions is not None:
+        return computed.positions.by_image(product, signal)
+    return tf.reshape(product, [tf.shape(computed.logits)[0], -1, product.shape[-1]])
 
 
 def _product(bias: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
@@ -165,7 +171,14 @@ def _decompose(
 ) -> list[Decomposition]:
     """The decomposition of a batch, in as many pieces as its memory asks for."""
     key = ("decompose", tensors, implicit_biases)
-    call = traces.traced(info, _Products(tensors, implicit_biases), key, inputs, classes)
+    compute = _Products(tensors, implicit_biases)
+    try:
+        call = traces.traced(info, compute, key, inputs, classes)
+    except (
+        NotImplementedError
+    ):  # Loops, as of recurrent layers, are differentiated in forward mode eagerly only.
+        found = compute(info.model, inputs, None if classes is None else tf.constant(classes))
+        return [_as_parts(compute, **tf.nest.map_structure(lambda tensor: tensor.numpy(), found))]
     return [_as_parts(call.trace.compute, **result) for result in call.results()]
 
 

@@ -1,0 +1,116 @@
+"""Where the positions of a model's signals lie in its input, known from how each signal came to be.
+
+The operations between the input and a signal are followed one by one, in the graph that TensorFlow traced:
+convolutions and poolings divide the image anew, reshapes and transposes move positions, sums over an axis mix
+them. What comes of an operation that is not known here has no known place.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from keras_fullgrad.terms.positions import rules
+from keras_fullgrad.terms.positions.placement import Area, Piece, Placement, place, views_of
+from keras_fullgrad.terms.positions.places import Places
+
+__all__ = ["Area", "Piece", "Placement", "Positions", "follow"]
+
+_IMAGES = 3
+_OPEN = 8  # Positions along an axis whose size is open: any number serves, they are relative to the image.
+
+
+@dataclasses.dataclass(frozen=True)
+class Positions:
+    """Where signals lie in an input.
+
+    Attributes:
+        source: The input.
+        channel_axis: The axis of its channels.
+    """
+
+    source: tf.Tensor
+    channel_axis: int
+    _images: int
+    _places: dict[str, Places]
+
+    @property
+    def space(self) -> list[int]:
+        """The axes of the input that hold positions."""
+        return [axis for axis in range(1, self.source.shape.rank) if axis != self.channel_axis]
+
+    def of(self, signal: tf.Tensor) -> Placement | str:
+        """How to bring a signal into grids over the image, or why it has no place there."""
+        places = self._places.get(signal.name)
+        if places is None:
+            return "it does not depend on the inputs"
+        return place(places, self._images, self.space)
+
+    def by_image(self, tensor: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
+        """Brings all elements that belong to an image together.
+
+        Args:
+            tensor: A tensor, (*signal, K).
+            signal: The signal that its first axes are of.
+
+        Returns:
+            The elements, (images, elements, K). Where it is not known whose they are, the first axis is cut
+            into as many runs as there are images.
+        """
+        places = self._places.get(signal.name)
+        views = None if places is None or places.image is None else views_of(places.image, self._images)
+        axis, outer, inner = views or (0, 1, 1)
+        rank = tensor.shape.rank
+        if axis:
+            tensor = tf.transpose(tensor, [axis, *(each for each in range(rank) if each != axis)])
+        classes = tensor.shape[-1]
+        if outer == 1:
+            return tf.reshape(tensor, [tf.shape(self.source)[0], -1, classes])
+        size = tf.reduce_prod(tf.shape(tensor)[1:-1])
+        tensor = tf.reshape(tensor, [outer, -1, inner * size, classes])
+        return tf.reshape(tf.transpose(tensor, [1, 0, 2, 3]), [-1, outer * inner * size, classes])
+
+
+def follow(
+    source: tf.Tensor, channel_axis: int | None = None, others: Sequence[tf.Tensor] = (), since: int = 0
+) -> Positions:
+    """Follows an input through all operations of its graph so far.
+
+    Args:
+        source: The input, (batch, space, channels), of a graph.
+        channel_axis: The axis of its channels. None: the one that the first convolution adds up; where there
+            is none, the last.
+        others: The model's other inputs, of the same images.
+        since: How many operations of the graph came before, and are passed over.
+
+    Returns:
+        Where all that came of it lies.
+
+    Raises:
+        ValueError: If convolutions add up different axes of the input.
+
+    Example:
+        >>> @tf.function
+        ... def layout(x):
+        ...     y = tf.nn.conv2d(tf.transpose(x, [0, 2, 3, 1]), tf.ones([3, 3, 5, 2]), 1, "SAME")
+        ...     return follow(x).channel_axis
+        >>> layout(tf.ones([1, 5, 8, 8])).numpy()
+        1
+    """
+    images = source.shape[0] or _IMAGES
+
+    def opened(tensor: tf.Tensor) -> list[int]:
+        return [images, *(size or _OPEN for size in tensor.shape[1:])]
+
+    places = {tensor.name: Places.of_image(opened(tensor)) for tensor in others if tensor.shape.rank}
+    places[source.name] = Places.of_input(opened(source))
+    votes: set[int] = set()
+    rules.follow(source.graph.get_operations()[since:], places, votes.add if channel_axis is None else None)
+    if len(votes) > 1:
+        raise ValueError(
+            f"expected convolutions that add up one axis of the input of shape {source.shape}, its channels, "
+            f"got axes {sorted(votes)}: name the axes of positions by spatial_axis="
+        )
+    if channel_axis is None:
+        channel_axis = votes.pop() if votes else source.shape.rank - 1
+    return Positions(source, channel_axis % source.shape.rank, images, places)

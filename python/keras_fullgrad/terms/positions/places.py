@@ -1,0 +1,216 @@
+"""Which image, and which part of it, each element of a signal stands for.
+
+A signal's elements lie along axes. An image's index and the coordinates of a part of it are arrays of the
+signal's rank that have size 1 along every axis they do not depend on: for the input, (batch, height, width,
+channels), rows are an array (1, height, 1, 1). Whatever moves elements moves these arrays likewise.
+
+Coordinates run from 0 to 1 along each axis of the input. NaN stands for no part of an image: a class token,
+or padding.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+_CLOSE = 1e-6
+
+Move = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """The part of an image that each element stands for, along one axis of the input.
+
+    Attributes:
+        centre: Where it lies.
+        extent: How long it is; negative where the signal runs against the image.
+    """
+
+    centre: np.ndarray
+    extent: np.ndarray
+
+    def moved(self, move: Move) -> "Part":
+        """The part after its elements were moved."""
+        return Part(compact(move(self.centre)), compact(move(self.extent)))
+
+    def mean(self, axis: int) -> "Part":
+        """The part that elements together stand for, which are added up along an axis."""
+        if self.centre.shape[axis] == 1 and self.extent.shape[axis] == 1:
+            return self
+        centre, extent = np.broadcast_arrays(self.centre, self.extent)
+        half = np.abs(extent) / 2
+        with np.errstate(all="ignore"):
+            first = np.fmin.reduce(centre - half, axis=axis, keepdims=True)
+            last = np.fmax.reduce(centre + half, axis=axis, keepdims=True)
+        return Part(compact((first + last) / 2), compact(last - first))
+
+    def stretched(self, axis: int, size: int) -> "Part":
+        """The part after an axis was given another size by a convolution, a pooling or a resize.
+
+        Signals are drawn over all that they see: the new positions divide it evenly. Padding sees nothing.
+        """
+        if self.centre.shape[axis] == 1 and self.extent.shape[axis] == 1:
+            return self  # Another axis holds the positions.
+        centre, extent = (np.moveaxis(x, axis, -1) for x in np.broadcast_arrays(self.centre, self.extent))
+        present = centre.shape[-1]
+        if present == size and not np.isnan(centre).any():
+            return self
+        rows = [
+            _stretched_row(*row, size)
+            for row in zip(centre.reshape(-1, present), extent.reshape(-1, present), strict=True)
+        ]
+        shape = (*centre.shape[:-1], size)
+        centres, extents = (np.moveaxis(np.reshape(x, shape), -1, axis) for x in zip(*rows, strict=True))
+        return Part(compact(centres), compact(extents))
+
+    def says_no_more_than(self, other: "Part") -> bool:
+        """Whether the other tells the same more closely."""
+        if self is other:
+            return True
+        with np.errstate(all="ignore"):
+            apart = np.abs(self.centre - other.centre)
+            inside = np.isnan(apart) | (apart <= np.abs(self.extent) / 2 + _CLOSE)
+            coarser = np.isnan(apart) | (np.abs(self.extent) >= np.abs(other.extent) - _CLOSE)
+            known = np.isnan(self.centre) | ~np.isnan(other.centre)
+        return bool(inside.all() and coarser.all() and known.all())
+
+
+Claim = tuple[Part, ...]
+"""A part along each axis of the input but the first."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Places:
+    """What a tensor's elements stand for.
+
+    Attributes:
+        shape: The tensor's shape; where that is open, with sizes to compute by.
+        image: The index of the image that each element belongs to. None: of several.
+        claims: Where it lies. Several differ: an attention weight belongs to a query and to a key.
+    """
+
+    shape: tuple[int, ...]
+    image: np.ndarray | None
+    claims: tuple[Claim, ...]
+
+    @classmethod
+    def of_input(cls, shape: Sequence[int]) -> "Places":
+        """The places of the input itself."""
+        rank = len(shape)
+
+        def along(axis: int, values: np.ndarray) -> np.ndarray:
+            return values.reshape([-1 if each == axis else 1 for each in range(rank)])
+
+        claim = tuple(
+            Part(along(axis, (np.arange(size) + 0.5) / size), along(0, np.array([1 / size])))
+            for axis, size in list(enumerate(shape))[1:]
+        )
+        return cls(tuple(shape), along(0, np.arange(shape[0], dtype=float)), (claim,))
+
+    @classmethod
+    def of_image(cls, shape: Sequence[int]) -> "Places":
+        """Of another input, whose images are the same."""
+        return dataclasses.replace(cls.of_input(shape), claims=())
+
+    @classmethod
+    def nowhere(cls, shape: Sequence[int]) -> "Places":
+        """Of a tensor that depends on the input, at no known place."""
+        return cls(tuple(shape), None, ())
+
+    def moved(self, move: Move, shape: Sequence[int]) -> "Places":
+        """The places after elements were moved, the same way for each array."""
+        image = None if self.image is None else compact(move(self.image))
+        claims = tuple(tuple(part.moved(move) for part in claim) for claim in self.claims)
+        return Places(tuple(shape), image, claims)
+
+    def added_up(self, axis: int, keep: bool) -> "Places":
+        """The places of sums along an axis."""
+        image = self.image
+        if image is not None and image.shape[axis] > 1:
+            image = None
+        claims = [tuple(part.mean(axis) for part in claim) for claim in self.claims]
+        shape = (*self.shape[:axis], 1, *self.shape[axis + 1 :])
+        found = Places(shape, image, _informative(claims))
+        return (
+            found if keep else found.moved(lambda x: np.squeeze(x, axis), [*shape[:axis], *shape[axis + 1 :]])
+        )
+
+    def stretched(self, axis: int, size: int) -> "Places":
+        """The places after an axis got another size."""
+        claims = tuple(tuple(part.stretched(axis, size) for part in claim) for claim in self.claims)
+        shape = (*self.shape[:axis], size, *self.shape[axis + 1 :])
+        image = self.image
+        if image is not None and image.shape[axis] not in (1, size):
+            image = None
+        return Places(shape, image, claims)
+
+
+def merged(places: Iterable[Places], shape: Sequence[int]) -> Places:
+    """The places of what is computed element by element from several tensors of one shape, or size 1."""
+    found = list(places)
+    rank = len(shape)
+    claims: list[Claim] = []
+    images: list[np.ndarray] = []
+    for each in found:
+        if each.image is None:
+            return Places.nowhere(shape)
+        lead = (1,) * (rank - len(each.shape))
+        move = lambda x, lead=lead: x.reshape(lead + x.shape)  # noqa: E731
+        moved = each.moved(move, lead + each.shape) if lead else each
+        images.append(moved.image)
+        for claim in moved.claims:
+            if not any(claim is other for other in claims):
+                claims.append(claim)
+    image = images[0]
+    for other in images[1:]:
+        if other is not image and not np.array_equal(*np.broadcast_arrays(other, image), equal_nan=True):
+            with np.errstate(all="ignore"):
+                if not (np.isnan(other) | np.isnan(image) | (other == image)).all():
+                    return Places.nowhere(shape)
+            image = np.where(np.isnan(image), other, image)
+    return Places(tuple(shape), image, closest(claims))
+
+
+def closest(claims: Sequence[Claim]) -> tuple[Claim, ...]:
+    """Leaves out claims that say no more than others do."""
+    kept: list[Claim] = []
+    for claim in claims:
+        if any(_says_no_more(claim, other) for other in kept):
+            continue
+        kept = [other for other in kept if not _says_no_more(other, claim)]
+        kept.append(claim)
+    return tuple(kept)
+
+
+def compact(array: np.ndarray) -> np.ndarray:
+    """An array with size 1 along the axes that it does not depend on."""
+    for axis, size in enumerate(array.shape):
+        if size > 1:
+            first = array[(slice(None),) * axis + (slice(0, 1),)]
+            if np.array_equal(np.broadcast_to(first, array.shape), array, equal_nan=True):
+                array = first
+    return array
+
+
+def _says_no_more(claim: Claim, other: Claim) -> bool:
+    return all(mine.says_no_more_than(theirs) for mine, theirs in zip(claim, other, strict=True))
+
+
+def _informative(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """The claims that still tell one element's place from another's."""
+    return tuple(claim for claim in claims if any(part.centre.size > 1 for part in claim))
+
+
+def _stretched_row(centre: np.ndarray, extent: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """One row of positions divided anew."""
+    seen = np.flatnonzero(~np.isnan(centre))
+    if not len(seen):
+        return np.full(size, np.nan), np.full(size, np.nan)
+    first, last = seen[0], seen[-1]
+    index = first - 0.5 + (np.arange(size) + 0.5) * (last - first + 1) / size
+    # Beyond the outer centres a position's own extent leads on.
+    inner = np.interp(index, seen, centre[seen])
+    inner += np.minimum(index - first, 0) * extent[first] + np.maximum(index - last, 0) * extent[last]
+    extents = np.interp(index, seen, extent[seen]) * ((last - first + 1) / size)
+    return inner, extents

@@ -1,0 +1,173 @@
+"""How each operation of TensorFlow moves, mixes or keeps the places of what it takes in."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_fullgrad import _tensorflow
+from keras_fullgrad.terms.positions import mixing, moving
+from keras_fullgrad.terms.positions.moves import UnknownError
+from keras_fullgrad.terms.positions.places import Places, merged
+from keras_fullgrad.terms.positions.reading import Inputs, Rule, first_of, open_as, shape_of, value_of
+
+
+def after(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    """Tells the places of what an operation puts out.
+
+    Args:
+        op: The operation, of a graph.
+        inputs: The places of its inputs.
+
+    Returns:
+        Places for each output; None where it does not depend on the input.
+    """
+    if op.type in _INDEPENDENT or all(each is None for each in inputs):
+        return [None] * len(op.outputs)
+    rule = _RULES.get(op.type)
+    try:
+        if rule is None:
+            raise UnknownError
+        return rule(op, inputs)
+    except (UnknownError, ValueError, IndexError, TypeError):
+        # Whatever else an operation does: what comes of it is left out, counted and named.
+        return [Places.nowhere(open_as(output, ())) for output in op.outputs]
+
+
+def follow(
+    operations: Iterable[tf.Operation], places: dict[str, Places], vote: Callable[[int], None] | None = None
+) -> None:
+    """Follows places through operations.
+
+    Args:
+        operations: The operations, each after those whose outputs it takes in.
+        places: The places of tensors, by name, which grow.
+        vote: Called with each axis of the input that a convolution takes for channels.
+    """
+    values: dict[str, np.ndarray] = {}
+    given = set(places)
+    for op in operations:
+        if any(output.name in given for output in op.outputs):
+            continue
+        names = [tensor.name for tensor in op.inputs]
+        inputs = Inputs([places.get(name) for name in names], [values.get(name) for name in names])
+        if (value := value_of(op, inputs)) is not None:
+            values[op.outputs[0].name] = value
+        if all(each is None for each in inputs):
+            continue
+        if vote is not None:
+            for axis in channel_axes(op, inputs):
+                vote(axis)
+        for output, found in zip(op.outputs, after(op, inputs), strict=True):
+            if found is not None:
+                places[output.name] = found
+
+
+def channel_axes(op: tf.Operation, inputs: Inputs) -> set[int]:
+    """Tells which axis of the input a convolution takes for channels.
+
+    Args:
+        op: An operation.
+        inputs: The places of what it takes in.
+
+    Returns:
+        The axis; nothing where it is no convolution, or adds up what came of several axes.
+    """
+    if op.type not in _CONVOLUTIONS or inputs[0] is None:
+        return set()
+    channels, _ = mixing.axes_of(op)
+    found = {
+        axis
+        for claim in inputs[0].claims
+        for axis, part in enumerate(claim, 1)
+        if part.centre.shape[channels] > 1
+    }
+    return found if len(found) == 1 else set()
+
+
+def _kept(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    """Element by element, of one tensor."""
+    return [inputs[0], *[None] * (len(op.outputs) - 1)]
+
+
+def _each_kept(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    return list(inputs)
+
+
+def _element_by_element(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    """Of several tensors, which are repeated along axes of 1."""
+    shapes = [shape_of(tensor, places) for tensor, places in zip(op.inputs, inputs, strict=True)]
+    shape = np.broadcast_shapes(*(s for s, places in zip(shapes, inputs, strict=True) if places is not None))
+    shape = open_as(op.outputs[0], (1,) * (op.outputs[0].shape.rank - len(shape)) + shape)
+    return [merged([places for places in inputs if places is not None], shape)]
+
+
+def _broadcast(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    places = first_of(inputs)
+    rank = op.outputs[0].shape.rank
+    lead = (1,) * (rank - len(places.shape))
+    shape = open_as(op.outputs[0], lead + places.shape)
+    return [merged([places], shape)]
+
+
+def _called(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    """Of a function that is called, as convolutions in groups are: its own operations, one by one."""
+    graph = _tensorflow.function_graph(op)
+    if graph is None or len(graph.outputs) != len(op.outputs):
+        raise UnknownError
+    given = zip(graph.inputs, inputs, strict=True)
+    places = {tensor.name: each for tensor, each in given if each is not None}
+    follow(graph.get_operations(), places)
+    return [places.get(output.name) for output in graph.outputs]
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+_KEPT = _names("""
+    Abs Acos Acosh Asin Asinh Atan Atanh BiasAdd Bitcast Cast Ceil CheckNumerics ClipByValue Cos Cosh
+    Cumsum Elu Erf Erfc Exp Expm1 Floor FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Identity Inv
+    IsFinite IsInf IsNan LRN LeakyRelu Log Log1p LogSoftmax LogicalNot Neg PreventGradient Reciprocal
+    Relu Relu6 Rint Round Rsqrt Selu Sigmoid Sign Sin Sinh Snapshot Softmax Softplus Softsign Sqrt
+    Square StopGradient Tan Tanh
+""")
+_ELEMENT_BY_ELEMENT = _names("""
+    Add AddN AddV2 Atan2 Div DivNoNan Equal FloorDiv FloorMod Greater GreaterEqual Less LessEqual
+    LogicalAnd LogicalOr Maximum Minimum Mod Mul MulNoNan NextAfter NotEqual Pow RealDiv Select SelectV2
+    SquaredDifference Sub TruncateDiv TruncateMod Xdivy Xlog1py Xlogy
+""")
+_CONVOLUTIONS = _names("Conv2D Conv3D DepthwiseConv2dNative")
+_INDEPENDENT = _names("OnesLike RandomStandardNormal RandomUniform Rank Shape ShapeN Size ZerosLike")
+
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(_KEPT, _kept),
+    **dict.fromkeys(_ELEMENT_BY_ELEMENT, _element_by_element),
+    **dict.fromkeys(_names("All Any EuclideanNorm Max Mean Min Prod Sum"), mixing.reduced),
+    **dict.fromkeys(_names("BatchMatMul BatchMatMulV2 BatchMatMulV3 MatMul"), mixing.matmul),
+    **dict.fromkeys(_names("AvgPool AvgPool3D MaxPool MaxPool3D"), mixing.pooled),
+    **dict.fromkeys(_CONVOLUTIONS, mixing.convolved()),
+    **dict.fromkeys(_names("Conv2DBackpropInput Conv3DBackpropInputV2"), mixing.convolved(data=2)),
+    **dict.fromkeys(_names("ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor"), mixing.resized),
+    **dict.fromkeys(_names("ExpandDims Reshape Squeeze"), moving.reshaped),
+    **dict.fromkeys(_names("MirrorPad Pad PadV2"), moving.padded),
+    **dict.fromkeys(_names("Split SplitV"), moving.split),
+    **dict.fromkeys(_names("DepthToSpace SpaceToDepth"), moving.blocks),
+    **dict.fromkeys(_names("PartitionedCall StatefulPartitionedCall"), _called),
+    "BatchToSpaceND": moving.batch_to_space,
+    "BroadcastTo": _broadcast,
+    "ConcatV2": moving.concat,
+    "Einsum": mixing.einsum,
+    "ExtractImagePatches": mixing.patches,
+    "GatherV2": moving.gathered,
+    "IdentityN": _each_kept,
+    "Pack": moving.packed,
+    "ReverseV2": moving.turned,
+    "Roll": moving.rolled,
+    "Slice": moving.cut,
+    "SpaceToBatchND": moving.space_to_batch,
+    "StridedSlice": moving.strided_slice,
+    "Tile": moving.tiled,
+    "Transpose": moving.transposed,
+    "Unpack": moving.unpacked,
+}

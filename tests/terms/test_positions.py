@@ -1,0 +1,140 @@
+"""Where signals lie: a bright patch lights its own place in each, whatever way positions took."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_fullgrad as ke
+import places_zoo
+from keras_fullgrad.model.exposing import expose_all
+from keras_fullgrad.terms import collect
+
+pytestmark = pytest.mark.filterwarnings("ignore:implicit biases", "ignore:.*has no place")
+
+
+def placed_signals(model, x):
+    """Each term's signal as grids over the image, or the reason why it has no place: (name, pieces)."""
+    names = []
+
+    @tf.function(autograph=False)
+    def run(x):
+        computed = collect.forward(expose_all(model), x)
+        names.clear()
+        found = []
+        for term in computed.terms:
+            placement = computed.positions.of(term.signal)
+            if isinstance(placement, str):
+                names.append((term.name, placement))
+            else:
+                pieces = list(placement.pieces(term.signal))
+                names.append((term.name, [(piece.layout, piece.area) for piece in pieces]))
+                found += [piece.tensor for piece in pieces]
+        names.append(computed.positions.space)
+        return found
+
+    tensors = iter([tensor.numpy() for tensor in run(tf.constant(x))])
+    *terms, space = names
+    for name, how in terms:
+        if isinstance(how, str):
+            yield name, how
+        else:
+            pieces = []
+            for layout, area in how:
+                tensor = next(tensors)
+                pieces.append((np.moveaxis(tensor, 1, -1) if layout == "channels_first" else tensor, area))
+            yield name, pieces
+    assert list(space)
+
+
+def energy_inside(before, after, area, box):
+    """The share of what a patch changed that lies over it: (images,), and whether it changed anything."""
+    change = np.square(after - before).sum((0, -1))
+    inside = np.ones(change.shape, bool)
+    for axis, size in enumerate(change.shape):
+        start, end = area.start[axis], area.end[axis]
+        edges = start + (end - start) * np.arange(size + 1) / size
+        covered = (edges[:-1] < box[axis][1] - 1e-6) & (edges[1:] > box[axis][0] + 1e-6)
+        inside &= covered.reshape([-1 if i == axis else 1 for i in range(change.ndim)])
+    return change[inside].sum(), change.sum()
+
+
+@pytest.mark.parametrize("name", places_zoo.NETS)
+def test_a_bright_patch_lights_its_own_place(name):
+    model, x = places_zoo.make(name)
+    channels_first = x.shape[1] == 3 and x.ndim == 4
+    space = x.shape[2:] if channels_first else x.shape[1:-1]
+    # Half of the first axis in, a quarter of the others: no symmetry hides a wrong place.
+    corner = [n // 2 if axis == 0 else n // 4 for axis, n in enumerate(space)]
+    lengths = [max(1, n // 8) for n in space]
+    slices = [slice(c, c + n) for c, n in zip(corner, lengths, strict=True)]
+    bright = x.copy()
+    bright[(slice(None), *((slice(None), *slices) if channels_first else slices))] += 3
+    box = [(s.start / n, s.stop / n) for s, n in zip(slices, space, strict=True)]
+    nowhere = places_zoo.NOWHERE.get(name, set()) | {"head"}
+    seen = {}
+    for (term, before), (_, after) in zip(
+        placed_signals(model, x), placed_signals(model, bright), strict=True
+    ):
+        if isinstance(before, str):
+            assert term in nowhere, (term, before)
+            continue
+        assert term not in nowhere, term
+        inside, total = np.sum(
+            [energy_inside(b, a, area, box) for (b, area), (a, _) in zip(before, after, strict=True)], axis=0
+        )
+        if term.endswith("attention_output"):
+            assert total == 0  # Its mixing is switched off.
+            continue
+        assert total > 0, term
+        seen[term] = inside / total
+    assert seen
+    assert min(seen.values()) > 0.95, seen
+
+
+@pytest.mark.parametrize("name", places_zoo.NETS)
+def test_native_and_tensorflow_agree_and_a_map_depends_on_its_image_alone(name):
+    model, x = places_zoo.make(name)
+    options = {"verbose": 0, "postprocessing": None, "preset": "paper"}
+    native = ke.full_gradients(model, x, 1, **options).maps
+    plain = ke.full_gradients(model, x, 1, backend="tensorflow", **options).maps
+    np.testing.assert_allclose(native, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
+    alone = ke.full_gradients(model, x[1:], 1, **options).maps
+    np.testing.assert_allclose(native[1:], alone, rtol=1e-3, atol=1e-3 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("name", places_zoo.NETS)
+def test_terms_add_up(name):
+    model, x = places_zoo.make(name)
+    parts = ke.decompose(model, x, 1)
+    assert parts.relative_error < 1e-4
+    for part in parts.parts:
+        assert part.explicit.shape == (2, 1)
+    alone = ke.decompose(model, x[1:], 1)
+    for part, other in zip(parts.parts, alone.parts, strict=True):
+        np.testing.assert_allclose(
+            part.total[1:], other.total, rtol=1e-3, atol=1e-4 * np.abs(parts.logits).max()
+        )
+
+
+def test_convolutions_that_disagree_are_named():
+    image = keras.Input([6, 6, 6])
+    first = keras.layers.Conv2D(2, 3, data_format="channels_first")(image)
+    last = keras.layers.Conv2D(2, 3)(image)
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(first), keras.layers.Flatten()(last)])
+    model = keras.Model(image, keras.layers.Dense(2)(x))
+    with pytest.raises(ValueError, match="convolutions that add up one axis of the input"):
+        ke.full_gradients(model, np.ones([1, 6, 6, 6]), verbose=0)
+
+
+def test_an_operation_that_is_not_known_leaves_its_layer_out(images):
+    class Sorted(keras.layers.Layer):
+        def call(self, x):
+            return tf.sort(x, axis=1)
+
+    image = keras.Input([16, 12, 3])
+    x = keras.layers.Conv2D(4, 3, name="before", bias_initializer="ones")(image)
+    x = keras.layers.Conv2D(4, 3, name="after", bias_initializer="ones")(Sorted()(x))
+    model = keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
+    explained = ke.full_gradients(model, images, 1, return_terms=True, verbose=0)
+    assert list(explained.terms) == ["input", "before"]
