@@ -1,7 +1,7 @@
-"""Nets whose positions do not lie where images have theirs: each a way that people bring them elsewhere and back.
+"""Nets whose positions do not lie where images have theirs: each a way to bring them elsewhere and back.
 
-Their signals see only what lies at their own place: what mixes places has weights of zero, so that a bright patch
-of the input must light its own place in each signal.
+Their signals see only what lies at their own place: what mixes places has weights of zero, so that a bright
+patch of the input must light its own place in each signal.
 """
 
 import keras

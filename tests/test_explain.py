@@ -16,12 +16,13 @@ from keras_fullgrad.running import traces
 
 
 def test_one_line_and_nothing_prepared(small_net, images):
-    logits, maps = ke.full_gradients(small_net, images, verbose=0)
-    assert (logits.shape, maps.shape) == ((5, 4), (5, 16, 12, 1))
+    logits, maps = explained = ke.full_gradients(small_net, images, verbose=0)
+    assert (logits.shape, maps.shape) == ((5, 1), (5, 16, 12, 1))
     assert isinstance(maps, np.ndarray)
     assert maps.dtype == np.float32
     np.testing.assert_allclose([maps.min((1, 2, 3)), maps.max((1, 2, 3))], [[0] * 5, [1] * 5])
-    top = logits.argmax(-1)
+    top = explained.classes[:, 0]
+    np.testing.assert_array_equal(logits[:, 0], explained.outputs.max(-1))
     np.testing.assert_array_equal(maps, ke.full_gradients(small_net, images, top, verbose=0)[1])
     np.testing.assert_array_equal(top, small_net.predict(images, verbose=0).argmax(-1))
 
@@ -38,9 +39,10 @@ def test_k_classes_equal_k_calls(small_net, images):
 
 @pytest.mark.parametrize("explain", [ke.full_gradients, ke.gradients])
 def test_top_classes_of_each_image(small_net, images, explain):
-    logits, maps = explain(small_net, images, top=3, verbose=0)
-    assert (logits.shape, maps.shape) == ((5, 4), (5, 16, 12, 3))
-    ranked = np.argsort(-logits, axis=-1)[:, :3]
+    logits, maps = explained = explain(small_net, images, top=3, verbose=0)
+    assert (logits.shape, maps.shape) == ((5, 3), (5, 16, 12, 3))
+    ranked = np.argsort(-explained.outputs, axis=-1)[:, :3]
+    np.testing.assert_array_equal(explained.classes, ranked)
     given = explain(small_net, images, ranked, verbose=0)[1]
     np.testing.assert_allclose(maps, given, atol=1e-5)
 
@@ -278,7 +280,7 @@ def test_callbacks_and_progress(small_net, images, capsys):
 def test_exposed_and_given_biases_count(small_net, images):
     exposed = ke.inspection.expose(small_net)
     biases = ke.inspection.biases([e.layer for e in exposed.arguments])
-    with pytest.raises(ValueError, match="a bias for each of the 4 exposed layers, got 3"):
+    with pytest.raises(ValueError, match="a bias for each of the 5 exposed layers, got 4"):
         ke.full_gradients(exposed, images, 1, biases=biases[:-1], verbose=0)
 
 
@@ -321,18 +323,16 @@ def test_exposed_and_given_biases_count(small_net, images):
             ValueError,
             "one of auto, native, tensorflow, got 'gpu'",
         ),
-        (
-            (2, 16, 12, 3),
-            0,
-            {"spatial_axis": (1,)},
-            ValueError,
-            r"all axes of inputs of rank 4.*got \(1,\)",
-        ),
     ],
 )
 def test_wrong_input(small_net, x, y, options, error, message):
     with pytest.raises(error, match=message):
         ke.full_gradients(small_net, np.zeros(x), y, verbose=0, **options)
+
+
+def test_axes_of_positions_that_do_not_fit(small_net, images):
+    with pytest.raises(ValueError, match=r"all axes of inputs of rank 4.*got \(1,\)"):
+        ke.explain(ke.methods.gradient.full_gradients, small_net, images, 1, spatial_axis=(1,), verbose=0)
 
 
 def test_wrong_data(small_net, images):

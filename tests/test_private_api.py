@@ -1,4 +1,4 @@
-"""The private API of Keras and TensorFlow that is used, each as it is used: tells what a new version broke."""
+"""The private API of Keras and TensorFlow that is used: each thing, to tell what a new version broke."""
 
 import ast
 import inspect
@@ -36,7 +36,7 @@ def test_layer_inbound_nodes():
 
 def test_layer_call_has_training_arg():
     assert _keras.takes_training(keras.layers.Dropout(0.5))
-    assert not _keras.takes_training(keras.layers.Dense(2))
+    assert not _keras.takes_training(keras.layers.ReLU())
 
 
 def test_functional_manual_input_spec():
@@ -104,6 +104,14 @@ def test_gradient_registry():
     assert slope() == 0.25
 
 
+def test_function_of_an_operation():
+    inner = tf.function(lambda x: 2 * x)
+    graph = tf.function(lambda x: inner(x)).get_concrete_function(tf.TensorSpec([3])).graph
+    (call,) = (op for op in graph.get_operations() if "PartitionedCall" in op.type)
+    found = _tensorflow.function_graph(call)
+    assert [tensor.shape for tensor in found.inputs] == [tensor.shape for tensor in found.outputs] == [[3]]
+
+
 def test_registered_kernels():
     assert "CPU" in _tensorflow.devices_with_kernel("MatMul")
 
@@ -122,6 +130,7 @@ def is_private(node):
         isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")
+        and node.attr not in ("_asdict", "_replace")  # Of named tuples.
         and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "other"))
     )
 

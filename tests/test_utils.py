@@ -97,6 +97,13 @@ def test_titles_fit_and_hide_no_image(options):
         assert lower.y1 <= upper.get_window_extent().y0
 
 
+def test_images_keep_their_proportions():
+    figure = ke.utils.visualize([IMAGE, IMAGE[:3]], titles=["a", "two\nlines"], figsize=(5, 4))
+    figure.draw_without_rendering()
+    extents = [axes.images[0].get_window_extent() for axes in figure.axes]
+    np.testing.assert_allclose([each.width / each.height for each in extents], [5 / 6, 5 / 3])
+
+
 def test_space_between_images():
     figure = ke.utils.visualize([IMAGE] * 4, cols=2, subplots_ws=0.5, subplots_hs=0.25)
     first, second, below = (figure.axes[index].get_position(original=True) for index in (0, 1, 2))

@@ -14,9 +14,17 @@
 #include <algorithm>
 #include <deque>
 #include <iterator>
-#include <type_traits>
+#include <string>
+#include <vector>
 
-#include "cpu_loops.h"
+#include "cpu_instructions.h"
+#include "cpu_lanes.h"
+#include "cpu_measure.h"
+#include "cpu_plan.h"
+#include "cpu_reduce.h"
+#include "cpu_resize.h"
+#include "cpu_terms.h"
+#include "numerics.h"
 #include "pipeline.h"
 #include "plan.h"
 #include "saliency.h"
@@ -25,53 +33,17 @@
 namespace fullgrad {
 namespace {
 
-constexpr int64_t kTileBytes = 128 << 10;      // A task's share of the gradients.
-constexpr int64_t kStreamBytes = 128 << 10;    // Of one term, so that the processor sees a stream and fetches ahead.
-constexpr int64_t kPrivateBytes = 1280 << 10;  // What a core's own cache keeps from one pass to the next.
-constexpr int64_t kWaveBytes = 32 << 20;
-constexpr size_t kWavesInFlight = 3;       // One rescaled, one reduced, and one between, so that neither waits.
-constexpr int64_t kMinTilePositions = 64;  // So that a tile's ranges are small beside the tile.
+constexpr size_t kWavesInFlight = 3;  // One rescaled, one reduced, and one between, so that neither waits.
 constexpr int64_t kRowsPerTask = 16;
-
-template <class Function>
-void with_rectifier(Rectifier rectifier, Function function) {
-  switch (rectifier) {
-    case Rectifier::kAbsolute:
-      return function(std::integral_constant<Rectifier, Rectifier::kAbsolute>());
-    case Rectifier::kPositive:
-      return function(std::integral_constant<Rectifier, Rectifier::kPositive>());
-    case Rectifier::kNegative:
-      return function(std::integral_constant<Rectifier, Rectifier::kNegative>());
-    case Rectifier::kIdentity:
-      return function(std::integral_constant<Rectifier, Rectifier::kIdentity>());
-  }
-}
-
-template <class Function>
-void for_blocks(int64_t channels, Function function) {
-  for (int64_t first = 0; first < channels; first += kChannelsPerBlock) {
-    function(ChannelBlock{first, std::min(channels, first + kChannelsPerBlock), channels});
-  }
-}
-
-// Terms [first, last) of one group, for one image.
-struct Segment {
-  size_t group;
-  int64_t image;
-  size_t first, last;
-  size_t first_rescaled;  // Of the wave's rescaled terms: the one of term `first`.
-};
-
-struct Tile {
-  size_t segment;
-  int64_t begin, end;
-};
 
 template <class Real>
 class Saliency {
  public:
   Saliency(const Problem& problem, void* workspace)
-      : problem_(problem), groups_(group_by_extent(problem.terms)), arena_(workspace) {
+      : problem_(problem),
+        groups_(group_by_extent(problem.terms)),
+        arena_(workspace),
+        waves_(CpuPlanner<Real>(problem, groups_).waves()) {
     for (const Term& term : problem.terms) weights_.push_back(term.weight_per_channel ? take(term.channels) : nullptr);
     for (const Group& group : groups_) {
       sums_.push_back(take(problem.batch * positions(group.extent)));
@@ -80,9 +52,8 @@ class Saliency {
     }
     tasks_per_image_ = divide_up(rows(), kRowsPerTask);
     expanded_ = take(problem.batch * tasks_per_image_ * kRowSlots * slot_size());
-    plan_waves();
     int64_t most = 0;
-    for (Wave& wave : waves_) most = std::max(most, lay_out(&wave, nullptr));
+    for (Wave<Real>& wave : waves_) most = std::max(most, lay_out(&wave, nullptr));
     char* scratch = arena_.take<char>(most * kWavesInFlight);
     for (size_t i = 0; i < waves_.size(); ++i) lay_out(&waves_[i], scratch + i % kWavesInFlight * most);
   }
@@ -115,35 +86,6 @@ class Saliency {
   // Expanded source rows are kept by the parity of their depth and height: a target row needs two of each at most.
   static constexpr int64_t kRowSlots = 4;
 
-  // One image of a term that is rescaled.
-  struct RescaledTerm {
-    const Term* term;
-    int64_t image;
-    int64_t tile_positions;
-    int64_t ranges_per_tile;  // One for each channel, or one.
-    Real* ranges = nullptr;   // The tiles', one after the other. In the end the first holds what rescales the term.
-    Real* sums = nullptr;     // Over the channels, at each position.
-
-    int64_t size() const { return positions(term->extent); }
-    int64_t tiles() const { return divide_up(size(), tile_positions); }
-    int64_t begin(int64_t tile) const { return tile * tile_positions; }
-    int64_t end(int64_t tile) const { return std::min(size(), begin(tile + 1)); }
-    int64_t stride() const { return Arena::aligned<Real>(ranges_per_tile); }
-    ChannelRanges<Real> ranges_of(int64_t tile) const {
-      Real* min = ranges + tile * 2 * stride();
-      return {min, min + stride()};
-    }
-  };
-
-  // Terms that are rescaled, and then reduced while their sums are still in the cache.
-  struct Wave {
-    std::vector<Segment> segments;
-    std::vector<Tile> tiles;
-    std::vector<RescaledTerm> rescaled;
-    std::deque<TwoPasses> passes;  // For each rescaled term.
-    std::vector<size_t> helpers;   // For each thread that a rescaled term can use: the term.
-  };
-
   Real* take(int64_t count) { return arena_.take<Real>(count); }
   bool rescales() const { return problem_.options.rescale != Rescale::kNone; }
   bool per_sample() const { return problem_.options.rescale == Rescale::kPerSample; }
@@ -151,72 +93,6 @@ class Saliency {
   int64_t width() const { return problem_.target[2]; }
   int64_t slot_size() const { return width() + kLanes; }  // stretch() writes lanes beyond a row.
   int64_t rows() const { return problem_.target[0] * problem_.target[1]; }
-
-  // One wave holds everything where terms are read once.
-  void plan_waves() {
-    int64_t bytes = 0;
-    waves_.emplace_back();
-    for (size_t g = 0; g < groups_.size(); ++g) {
-      const Group& group = groups_[g];
-      for (int64_t image = 0; image < problem_.batch; ++image) {
-        for (size_t i = 0; i < group.terms.size(); ++i) {
-          const Term& term = problem_.terms[group.terms[i]];
-          const int64_t more = bytes_per_position(term) * positions(group.extent);
-          if (rescales() && bytes > 0 && bytes + more > kWaveBytes) {
-            waves_.emplace_back();
-            bytes = 0;
-          }
-          bytes += more;
-          Wave& wave = waves_.back();
-          if (wave.segments.empty() || wave.segments.back().group != g || wave.segments.back().image != image) {
-            wave.segments.push_back({g, image, i, i, wave.rescaled.size()});
-          }
-          wave.segments.back().last = i + 1;
-          if (rescales()) add_rescaled_term(term, image, more, &wave);
-        }
-      }
-    }
-    for (Wave& wave : waves_) cut(&wave);
-  }
-
-  void add_rescaled_term(const Term& term, int64_t image, int64_t bytes, Wave* wave) const {
-    const int64_t tile = std::max(kMinTilePositions, kTileBytes / bytes_per_position(term));
-    wave->rescaled.push_back({&term, image, tile, per_sample() ? 1 : term.channels});
-    const int64_t tiles = wave->rescaled.back().tiles();
-    wave->helpers.insert(wave->helpers.end(), bytes <= kPrivateBytes ? 1 : tiles, wave->passes.size());
-    wave->passes.emplace_back(tiles);
-  }
-
-  void cut(Wave* wave) const {
-    for (size_t i = 0; i < wave->segments.size(); ++i) {
-      const Segment& segment = wave->segments[i];
-      const Group& group = groups_[segment.group];
-      // Of each term a stretch that is long enough to be read as a stream.
-      const auto terms = static_cast<int64_t>(segment.last - segment.first);
-      int64_t bytes = terms * sizeof(Real);
-      if (!rescales()) {
-        bytes = 0;
-        for (size_t t = segment.first; t < segment.last; ++t) {
-          bytes += bytes_per_position(problem_.terms[group.terms[t]]);
-        }
-      }
-      const int64_t size = positions(group.extent);
-      const int64_t per_tile = std::max<int64_t>(kLanes, kStreamBytes * terms / bytes);
-      for (int64_t begin = 0; begin < size; begin += per_tile) {
-        wave->tiles.push_back({i, begin, std::min(size, begin + per_tile)});
-      }
-    }
-  }
-
-  // Places what a wave's terms are rescaled by and into, and returns how many bytes it takes.
-  int64_t lay_out(Wave* wave, void* scratch) const {
-    Arena arena(scratch);
-    for (RescaledTerm& rescaled : wave->rescaled) {
-      rescaled.ranges = arena.take<Real>(rescaled.tiles() * 2 * rescaled.stride());
-      rescaled.sums = arena.take<Real>(rescaled.size());
-    }
-    return arena.used();
-  }
 
   void prepare() const {
     for (size_t i = 0; i < problem_.terms.size(); ++i) {
@@ -258,16 +134,16 @@ class Saliency {
     });
   }
 
-  const Pipeline::Step* rescale(Wave* wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
+  const Pipeline::Step* rescale(Wave<Real>* wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
     return pipeline->add(wave->helpers.size(), needs, [this, wave](int64_t i) {
       const size_t index = wave->helpers[i];
-      const RescaledTerm& rescaled = wave->rescaled[index];
+      const RescaledTerm<Real>& rescaled = wave->rescaled[index];
       wave->passes[index].help([&](int64_t tile) { measure(rescaled, tile); }, [&] { combine(rescaled); },
                                [&](int64_t tile) { sum(rescaled, tile); });
     });
   }
 
-  void measure(const RescaledTerm& rescaled, int64_t tile) const {
+  void measure(const RescaledTerm<Real>& rescaled, int64_t tile) const {
     const Term& term = *rescaled.term;
     const int64_t begin = rescaled.begin(tile), end = rescaled.end(tile);
     const ChannelRanges<Real> ranges = rescaled.ranges_of(tile);
@@ -296,7 +172,7 @@ class Saliency {
     });
   }
 
-  void combine(const RescaledTerm& rescaled) const {
+  void combine(const RescaledTerm<Real>& rescaled) const {
     const ChannelRanges<Real> ranges = rescaled.ranges_of(0);
     for (int64_t tile = 1; tile < rescaled.tiles(); ++tile) {
       merge(ranges, rescaled.ranges_of(tile), rescaled.ranges_per_tile);
@@ -313,7 +189,7 @@ class Saliency {
     });
   }
 
-  void sum(const RescaledTerm& rescaled, int64_t tile) const {
+  void sum(const RescaledTerm<Real>& rescaled, int64_t tile) const {
     const Term& term = *rescaled.term;
     const int64_t begin = rescaled.begin(tile), end = rescaled.end(tile);
     const auto [min, scale] = rescaled.ranges_of(0);
@@ -346,18 +222,18 @@ class Saliency {
         });
   }
 
-  const Pipeline::Step* reduce(const Wave& wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
+  const Pipeline::Step* reduce(const Wave<Real>& wave, const Pipeline::Steps& needs, Pipeline* pipeline) const {
     return pipeline->add(wave.tiles.size(), needs, [this, &wave](int64_t i) { reduce_tile(wave, wave.tiles[i]); });
   }
 
-  void reduce_tile(const Wave& wave, const Tile& tile) const {
+  void reduce_tile(const Wave<Real>& wave, const Tile& tile) const {
     const Segment& segment = wave.segments[tile.segment];
     const Group& group = groups_[segment.group];
     const int64_t size = positions(group.extent);
     Real* sums = sums_[segment.group] + segment.image * size;
     for (size_t i = segment.first; i < segment.last; ++i) {
       if (rescales()) {
-        const RescaledTerm& rescaled = wave.rescaled[segment.first_rescaled + i - segment.first];
+        const RescaledTerm<Real>& rescaled = wave.rescaled[segment.first_rescaled + i - segment.first];
         add_sums(rescaled.sums, tile.begin, tile.end, i > 0, sums);
         continue;
       }
@@ -418,7 +294,7 @@ class Saliency {
   std::vector<Columns<Real>> columns_;  // For each group: where target columns lie.
   Real* expanded_;                      // (tasks of the resize, kRowSlots, slot_size())
   int64_t tasks_per_image_;
-  std::deque<Wave> waves_;
+  std::deque<Wave<Real>> waves_;
 };
 
 }  // namespace

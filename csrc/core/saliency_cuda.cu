@@ -1,11 +1,20 @@
 // The CUDA path: one launch of a kernel whose blocks stay on the chip and work through the units of a plan, from the
-// gradients to the finished maps. cuda_plan.h has the units and their order, cuda_loops.cuh what is done to each.
+// gradients to the finished maps. cuda_plan.h has the units and their order, cuda_measure.cuh, cuda_reduce.cuh and
+// cuda_resize.cuh what is done to each.
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+#include <vector>
 
-#include "cuda_loops.cuh"
+#include "cuda_lanes.cuh"
+#include "cuda_measure.cuh"
 #include "cuda_plan.h"
+#include "cuda_reduce.cuh"
+#include "cuda_resize.cuh"
+#include "cuda_terms.cuh"
+#include "numerics.h"
+#include "plan.h"
 #include "saliency_cuda.h"
 
 namespace fullgrad {

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <thread>
 
-#include "core/cpu_loops.h"
+#include "core/cpu_instructions.h"
 #include "core/saliency.h"
 #include "problem.h"
 

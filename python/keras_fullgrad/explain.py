@@ -19,7 +19,8 @@ from keras_fullgrad.running import batches, traces
 from keras_fullgrad.running.rows import Rows
 from keras_fullgrad.terms.decompose import left_out
 
-_LARGE_SHARE = 0.1
+_LARGE_SHARE = 0.1  # Of what published maps leave out too.
+_SMALL_SHARE = 0.001  # Of what this library could not place.
 _WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 
@@ -338,14 +339,28 @@ def _warn_of_left_out(
         return
     _WARNED.add(info.model)
     first = keras.tree.map_structure(lambda x: x[:1], inputs)
-    share = left_out(info, first, None if classes is None else classes[:1, :1])
-    if share > _LARGE_SHARE:
-        warnings.warn(
-            f"implicit biases make up {share:.0%} of what model '{info.model.name}' adds up to its logit on "
-            "the first image, and the map leaves them out: implicit_biases=True draws them too, and "
-            "completeness(model) tells which layers they come from",
-            stacklevel=5,
+    found = left_out(info, first, None if classes is None else classes[:1, :1])
+    of_model = f"of what model '{info.model.name}' adds up to its logit on the first image"
+    if found.implicit > _LARGE_SHARE:
+        _warn(
+            f"implicit biases make up {found.implicit:.0%} {of_model}, and the map leaves them out: "
+            "implicit_biases=True draws them too, and completeness(model) tells which layers they come from"
         )
+    if found.elsewhere > _SMALL_SHARE:
+        _warn(
+            f"layers whose place in the image is not known, and so are not in the map, make up "
+            f"{found.elsewhere:.1%} {of_model}: "
+            f"{', '.join(found.layers)}"
+        )
+    if found.unseen:
+        _warn(
+            f"the biases of {', '.join(found.unseen)} in model '{info.model.name}' are not in the map: they "
+            "are added in a loop or a condition, where no layer is heard"
+        )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=6)
 
 
 def _size_of(source: tf.Tensor, maps: tf.Tensor, channels_first: bool) -> Sequence[int] | tf.Tensor:

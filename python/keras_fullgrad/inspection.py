@@ -194,8 +194,7 @@ def expose(
     Args:
         model: The model; it is not changed.
         arguments: What to expose: layers, indices, names, or dictionaries with ``name`` or
-            ``layer``, ``link`` and ``node``. None: every layer that adds a bias, but for the logits
-            layer.
+            ``layer``, ``link`` and ``node``. None: every layer that adds a bias.
         outputs: What is to be explained, likewise. None: the model's output, before a softmax or
             sigmoid that ends it.
         link: Where a layer's signal is taken, unless its descriptor says so: ``bias``, right after

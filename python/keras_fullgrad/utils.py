@@ -8,17 +8,19 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fullgrad import pictures
-from keras_fullgrad.pictures import arrays, texts
+from keras_fullgrad.pictures import arrays
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_PAD = 0.03  # Inches between a title and the image above it.
 
 
 def visualize(
     images: Any,
     titles: Sequence[str] | str | None = None,
     overlays: Any | None = None,
-    overlay_alpha: float = 0.75,
+    overlay_alpha: float = pictures.ALPHA,
     rows: int | None = None,
     cols: int | None = None,
     figsize: tuple[float, float] | None = None,
@@ -66,8 +68,6 @@ def visualize(
         2
     """
     # At the first picture, not at import: matplotlib takes a while.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     from keras_fullgrad.pictures.figure import NotebookFigure
 
     if _is_one(images):
@@ -86,22 +86,18 @@ def visualize(
         for index, (image, overlay) in enumerate(zip(images, overlays, strict=True))
     ]
 
-    first, others = texts.height(titles[:cols]), texts.height(titles[cols:])
-    figure = NotebookFigure(figsize=figsize or (4 * cols, 4 * rows + first + others * (rows - 1)))
-    FigureCanvasAgg(figure)
+    pad = _PAD if titles else 0.0
+    width, height = figsize or (4 * cols, (4 + 2 * pad) * rows)
+    figure = NotebookFigure(figsize=(width, height))
     for index, layers in enumerate(drawn):
         axes = figure.add_subplot(rows, cols, index + 1)
-        axes.axis("off")
+        axes.set_axis_off()
         if index < len(titles):
-            axes.set_title(titles[index], fontsize=texts.SIZE)
+            axes.set_title(titles[index], y=1)
         for values, style in layers:
             axes.imshow(values, **style)
-    width, height = figure.get_size_inches()
-    texts.shrink([axes.title for axes in figure.axes], [width / cols] * len(figure.axes))
-    side = (height - first - others * (rows - 1)) / (rows + subplots_hs * (rows - 1))
-    figure.subplots_adjust(
-        0, 0, 1, 1 - first / height, wspace=subplots_ws, hspace=subplots_hs + others / side
-    )
+    spaces = {"wspace": _between(subplots_ws, cols), "hspace": _between(subplots_hs, rows)}
+    figure.arrange([width / cols] * cols, grow=figsize is None, h_pad=pad, **spaces)
     if to_file is not None:
         figure.savefig(to_file)
     if to_buffer is not None:
@@ -126,6 +122,11 @@ def _geometry(count: int, rows: int | None, cols: int | None) -> tuple[int, int]
     return rows, cols
 
 
+def _between(space: float, count: int) -> float:
+    """From a share of an image to the measure of matplotlib's layout: a share of all, times the images."""
+    return count * space / (count + space * (count - 1))
+
+
 def _drawn(
     index: int,
     image: Any,
@@ -143,11 +144,11 @@ def _drawn(
         if image.ndim == 2 or (image.ndim == 3 and image.shape[-1] == 1):
             photograph = image.dtype.kind in "iu" or overlay is not None
             colours = cmap or ("gray" if photograph else pictures.COLOURS)
-            layers.append((arrays.plane(image), {"cmap": arrays.colour_map(colours)}))
+            layers.append((arrays.plane(image), {"cmap": pictures.colour_map(colours)}))
         else:
             layers.append((pictures.displayable(image), {}))
         if overlay is not None:
-            style = {"cmap": arrays.colour_map(overlay_cmap or pictures.COLOURS), "alpha": alpha}
+            style = {"cmap": pictures.colour_map(overlay_cmap or pictures.COLOURS), "alpha": alpha}
             layers.append((arrays.resized(arrays.plane(overlay), image.shape[:2]), style))
     except ValueError as error:
         raise ValueError(f"image {index}: {error}") from None

@@ -2,17 +2,16 @@
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from keras_fullgrad.reporting.files import UNFINISHED, write_whole
 from keras_fullgrad_cli.images import SETTINGS, Source
 
 INDEX = "results.jsonl"
 SKIPPED = "skipped.jsonl"
-_UNFINISHED = ".unfinished"
 _LONGEST_NAME = 180  # Of the 255 bytes that file systems take, some are for suffixes.
 
 
@@ -76,7 +75,7 @@ class Folder:
         except BaseException:
             self._index.close()
             raise
-        for unfinished in path.glob(f"*{_UNFINISHED}"):
+        for unfinished in path.glob(f"*{UNFINISHED}"):
             unfinished.unlink()
 
     def _check(self, settings: dict[str, Any], resume: bool) -> None:
@@ -124,7 +123,8 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a file whole, or not at all."""
-        write_whole(self.path / name, data)
+        with write_whole(self.path / name) as file:
+            file.write(data)
 
     def record(self, records: Sequence[dict[str, Any]]) -> None:
         """Enters images into the index, once all their files are written."""
@@ -148,18 +148,6 @@ class Folder:
 
 def _source(record: dict[str, Any]) -> Source:
     return Source(record["path"], record["wanted"])
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file whole, or not at all."""
-    # A dot, so that what reads a folder of Parquet files passes it over.
-    unfinished = path.with_name(f".{path.name}{_UNFINISHED}")
-    try:
-        unfinished.write_bytes(data)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    os.replace(unfinished, path)
 
 
 def _lines(records: Sequence[dict[str, Any]]) -> bytes:

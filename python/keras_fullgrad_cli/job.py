@@ -11,12 +11,16 @@ import numpy as np
 
 from keras_fullgrad import filters
 from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.maps.op import BACKENDS
+from keras_fullgrad.methods.gradient import PRESETS
 from keras_fullgrad.running import batches
 from keras_fullgrad_cli import images, labels, nets, tables
 from keras_fullgrad_cli.folder import Entry, Place
 from keras_fullgrad_cli.images import Source
 from keras_fullgrad_cli.options import Request
 from keras_fullgrad_cli.results import Result
+
+_FILTERS = {each.__name__: each for each in filters.NATIVE}
 
 
 class Read(NamedTuple):
@@ -64,6 +68,7 @@ class Job:
         Raises:
             ValueError: If something is missing or does not fit.
         """
+        _check_choices(request)
         sources, files = _found(request.images)
         names = labels.read(request.labels) if request.labels else []
         wanted = request.classes or []
@@ -91,14 +96,13 @@ class Job:
     def params(self) -> dict[str, Any]:
         """Options of :func:`keras_fullgrad.methods.gradient.full_gradients`."""
         request = self.request
-        psi = None if request.psi is None else getattr(filters, request.psi.value)
         return {
-            "preset": request.preset.value,
-            "psi": psi,
+            "preset": request.preset,
+            "psi": None if request.psi is None else _FILTERS[request.psi],
             "simple": request.simple,
             "implicit_biases": request.implicit_biases,
             "top": request.top,
-            "backend": request.backend.value,
+            "backend": request.backend,
         }
 
     @property
@@ -179,6 +183,14 @@ class Job:
     def name(self, index: int) -> str:
         """A class's label, or its index where it has none."""
         return self.labels[index] if index < len(self.labels) else str(index)
+
+
+def _check_choices(request: Request) -> None:
+    """Checks options against the library's lists, of which the command line has no copy."""
+    for name, known in (("preset", PRESETS), ("psi", _FILTERS), ("backend", BACKENDS)):
+        chosen = getattr(request, name)
+        if chosen is not None and chosen not in known:
+            raise ValueError(f"expected --{name} to be one of {', '.join(known)}, got '{chosen}'")
 
 
 def _classes(read: Sequence[Read]) -> np.ndarray | None:

@@ -41,38 +41,6 @@ class Preprocessing(str, enum.Enum):
     caffe = "caffe"
 
 
-class Preset(str, enum.Enum):
-    """The presets of :func:`keras_fullgrad.methods.gradient.full_gradients`."""
-
-    default = "default"
-    paper = "paper"
-
-
-class Backend(str, enum.Enum):
-    """The backends of :func:`keras_fullgrad.maps.op.saliency_map`."""
-
-    auto = "auto"
-    native = "native"
-    tensorflow = "tensorflow"
-
-
-class Psi(str, enum.Enum):
-    """The filters of :data:`keras_fullgrad.filters.NATIVE`."""
-
-    absolute = "absolute"
-    positive = "positive"
-    negative = "negative"
-    identity = "identity"
-    absolute_normalize = "absolute_normalize"
-    positive_normalize = "positive_normalize"
-    negative_normalize = "negative_normalize"
-    normalize = "normalize"
-    absolute_normalize_per_sample = "absolute_normalize_per_sample"
-    positive_normalize_per_sample = "positive_normalize_per_sample"
-    negative_normalize_per_sample = "negative_normalize_per_sample"
-    normalize_per_sample = "normalize_per_sample"
-
-
 class ImageSize(NamedTuple):
     """The size of images."""
 
@@ -137,10 +105,13 @@ class Request:
     ] = None
     top: Annotated[int, typer.Option(min=1, help="Without --class: so many of each image's top classes.")] = 1
     preset: Annotated[
-        Preset, typer.Option(help="The numbers of keras-explainable, or of the paper's authors.")
-    ] = Preset.default
+        str,
+        typer.Option(
+            metavar="<default|paper>", help="The numbers of keras-explainable, or of the paper's authors."
+        ),
+    ] = "default"
     psi: Annotated[
-        Psi | None,
+        str | None,
         typer.Option(metavar="FILTER", help="One of keras_fullgrad.filters, instead of the preset's."),
     ] = None
     simple: Annotated[
@@ -154,7 +125,9 @@ class Request:
         ),
     ] = None
     batch_size: BatchSize = None
-    backend: Annotated[Backend, typer.Option(help="What runs the fused op.")] = Backend.auto
+    backend: Annotated[
+        str, typer.Option(metavar="<auto|native|tensorflow>", help="What runs the fused op.")
+    ] = "auto"
 
 
 def taking_request(command: Callable[..., None]) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from keras_fullgrad_cli.folder import write_whole
+from keras_fullgrad.reporting.files import write_whole
 from keras_fullgrad_cli.options import Format
 from keras_fullgrad_cli.results import Result
 
@@ -117,7 +117,8 @@ class ParquetStore:
         )
         # A row is one image's: so is the name.
         name = f"{results[0].entry.place.row:09}.parquet"
-        write_whole(self._path / name, buffer.getvalue().to_pybytes())
+        with write_whole(self._path / name) as file:
+            file.write(buffer.getvalue())
 
     def finish(self, records: Iterable[dict[str, Any]]) -> None:
         """Nothing is left to write."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_fullgrad_cli.folder import write_whole
+from keras_fullgrad.reporting.files import write_whole
 from keras_fullgrad_cli.formats import ENCODERS
 from keras_fullgrad_cli.images import SETTINGS
 from keras_fullgrad_cli.options import Format
@@ -54,8 +54,9 @@ class Writer:
         """Writes maps."""
         for result in results:
             for ending, encode in self._encoders:
-                path = self._folder / f"{result.entry.place.name}{ending}"
-                write_whole(path, encode(result.pixels, result.map, *self._drawing))
+                data = encode(result.pixels, result.map, *self._drawing)
+                with write_whole(self._folder / f"{result.entry.place.name}{ending}") as file:
+                    file.write(data)
         for store in self._stores:
             store.write(results)
 

@@ -16,6 +16,8 @@ from keras_fullgrad_cli import nets
 from keras_fullgrad_cli.folder import Folder
 from keras_fullgrad_cli.run import Run
 
+pytestmark = pytest.mark.slow
+
 
 def resized(path, height, width, mode="RGB"):
     """An image as a net sees it."""

@@ -8,6 +8,8 @@ from cli.running import contents, explain, records
 pa = pytest.importorskip("pyarrow", reason="pyarrow comes with '.[ray]'")
 from pyarrow import parquet  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tables(photos, tmp_path):

@@ -7,6 +7,8 @@ import pytest
 
 from cli.running import explain, photograph, records
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pyarrow", reason="pyarrow comes with '.[ray]'")
 
 

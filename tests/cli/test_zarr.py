@@ -5,6 +5,8 @@ import pytest
 
 from cli.running import explain, records
 
+pytestmark = pytest.mark.slow
+
 zarr = pytest.importorskip("zarr", "3", reason="Zarr 3 needs Python 3.11")
 FORMATS = ("--format", "npy", "--format", "zarr")
 

@@ -11,6 +11,8 @@ from keras_fullgrad.demo.scenes import Digits, Scenes, make_scenes, split_digits
 from keras_fullgrad.demo.show import NET, SCENES
 from keras_fullgrad_cli import console
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def demonstration():

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 import keras_fullgrad as ke
 
+pytestmark = pytest.mark.slow
+
 MODULES = [
     name
     for _, name, _ in pkgutil.walk_packages(ke.__path__, "keras_fullgrad.")

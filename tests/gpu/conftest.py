@@ -166,7 +166,7 @@ def gpu():
     return GpuDevice(load(path), torch)
 
 
-@pytest.fixture(scope="session", params=["gpu", "emulated"])
+@pytest.fixture(scope="session", params=["gpu", pytest.param("emulated", marks=pytest.mark.slow)])
 def device(request):
     """Each of the two."""
     return request.getfixturevalue(request.param)

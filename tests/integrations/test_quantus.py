@@ -10,6 +10,8 @@ import pytest
 import keras_fullgrad as ke
 from keras_fullgrad.integrations.quantus import explain
 
+pytestmark = pytest.mark.slow
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Quantus's own.
     import quantus

@@ -11,6 +11,8 @@ import keras_fullgrad as ke
 from keras_fullgrad import pictures
 from keras_fullgrad.integrations.tensorboard import FullGradTensorBoard
 
+pytestmark = pytest.mark.slow
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # TensorBoard's own.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

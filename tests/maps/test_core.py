@@ -13,6 +13,8 @@ import oracle
 from keras_fullgrad import _native
 from oracle import DTYPES, SIZES, assert_close, draw_terms
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mode", oracle.MODES, ids=lambda mode: "-".join(mode.values()))
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)

@@ -16,6 +16,8 @@ from keras_fullgrad import filters
 from keras_fullgrad.maps import op
 from oracle import assert_close
 
+pytestmark = pytest.mark.slow
+
 BACKENDS = ["native", "tensorflow"]
 PSI = {names: psi for psi, names in filters.NATIVE.items()}
 REFUSALS = (ValueError, TypeError, tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError)

@@ -11,6 +11,8 @@ import keras_fullgrad as ke
 import zoo
 from keras_fullgrad.methods import gradient, meta
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def any_size_net():

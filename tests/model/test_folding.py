@@ -16,6 +16,8 @@ from keras_fullgrad import inspection
 from keras_fullgrad.model import affine
 from keras_fullgrad.model.folding import Folding
 
+pytestmark = pytest.mark.slow
+
 
 def count_folds(model, x):
     """How many batch norms are folded where a model is traced."""

@@ -111,23 +111,21 @@ def shown(figure):
 
 
 def boxes(figure):
-    """Left, bottom, right and top of each place and of each text, in inches."""
+    """Left, bottom, right and top of each picture and of each text, in inches."""
     figure.draw_without_rendering()
-    places = [axes.get_window_extent() for axes in figure.axes]
-    texts = [text.get_window_extent() for text in [*figure.texts, *(axes.title for axes in figure.axes)]]
-    return [np.array(box.extents) / figure.dpi for box in places], [
-        np.array(box.extents) / figure.dpi for box in texts if box.width
-    ]
+    drawn = [image for axes in figure.axes for image in axes.images]
+    texts = [text for axes in figure.axes for text in (axes.title, *axes.texts) if text.get_text()]
+    return ([each.get_window_extent().extents / figure.dpi for each in some] for some in (drawn, texts))
 
 
 def assert_nothing_is_clipped_or_hidden(figure):
-    places, texts = boxes(figure)
+    drawn, texts = boxes(figure)
+    everything = [*drawn, *texts]
     width, height = figure.get_size_inches()
-    for left, bottom, right, top in [*places, *texts]:
+    for left, bottom, right, top in everything:
         assert min(left, bottom) > -0.01
         assert right < width + 0.01
         assert top < height + 0.01
-    everything = [*places, *texts]
     for i, one in enumerate(everything):
         for other in everything[i + 1 :]:
             overlap = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
@@ -145,9 +143,23 @@ def test_a_grid_holds_its_pictures_and_texts():
     np.testing.assert_array_equal(places[0], IMAGE)
     assert [place is None for place in places] == [False, False, True, False, False]
     assert_nothing_is_clipped_or_hidden(figure)
-    sizes = [box[2:] - box[:2] for box in boxes(figure)[0]]
-    np.testing.assert_allclose(sizes[1], [6, 2])
-    np.testing.assert_allclose(sizes[0], [2 * 5 / 6, 2])
+    drawn, _ = boxes(figure)
+    sizes = [box[2:] - box[:2] for box in drawn]
+    np.testing.assert_allclose(sizes, [[2 * 5 / 6, 2], [6, 2], [6, 2], [2 * 5 / 6, 2]])
+
+
+@pytest.mark.parametrize("title", ["short", "many words " * 9, "one_word_" * 9, "a\nb\nc\nd\ne\nf\ng\nh"])
+@pytest.mark.parametrize("label", ["", "a label that is much longer than the pictures are wide"])
+@pytest.mark.parametrize("proportions", [(1, 1), (1, 3), (3, 1)])
+def test_texts_of_every_length_fit(title, label, proportions):
+    shapes = [(10, 10 * width, 3) for width in proportions]
+    figure = pictures.grid(
+        [[np.zeros(shape, np.uint8)] * 2 for shape in shapes], [[title, "x"]] * 2, [label, "x"], inches=1.5
+    )
+    assert_nothing_is_clipped_or_hidden(figure)
+    drawn, _ = boxes(figure)
+    sizes = [box[2:] - box[:2] for box in drawn]
+    np.testing.assert_allclose(sizes, [[1.5 * width, 1.5] for width in proportions for _ in range(2)])
 
 
 @pytest.mark.parametrize(

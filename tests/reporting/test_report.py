@@ -18,6 +18,8 @@ from keras_fullgrad.reporting import page
 from keras_fullgrad.reporting.explanations import Layer
 from report_page import Page, cells, decoded
 
+pytestmark = pytest.mark.slow
+
 EVIL = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 1'>\u2028&\"'"
 
 

@@ -12,6 +12,8 @@ import zoo
 from keras_fullgrad.methods.meta import smooth
 from keras_fullgrad.running import batches, traces
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def mirrored():

@@ -10,7 +10,7 @@ import keras_fullgrad as ke
 import zoo
 from conftest import relative_error
 
-pytestmark = pytest.mark.filterwarnings("ignore:implicit biases make up")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:implicit biases make up")]
 
 # The error of a type's own arithmetic, far below what a missing term would leave.
 COMPLETE = {"float32": 1e-5, "float64": 1e-12, "float16": 5e-3, "bfloat16": 3e-2}

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fullgrad import pictures
 from keras_fullgrad.demo.scenes import Scenes
 from keras_fullgrad.explain import full_gradients, gradients
 from keras_fullgrad.metrics import energy_in_box
@@ -14,9 +15,7 @@ from keras_fullgrad.metrics import energy_in_box
 NET = Path(__file__).with_name("net.keras")
 SCENES = Path(__file__).with_name("scenes.npz")
 
-_INK = "#1d2430"
 _BOX = "#5ad1ff"
-_MAP_COLOURS = "inferno"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,43 +81,22 @@ def draw(demonstration: Demonstration, path: str | Path, columns: int = 8) -> No
         columns: How many scenes.
     """
     # At the first picture, not at import: matplotlib takes a while.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-    shown = demonstration
-    images = shown.scenes.images[:columns, ..., 0]
-    columns = len(images)
-    rows = ["Input", "FullGrad", "FullGrad\nover input", "Plain\ngradient"]
-    inch, label, title, gap = 1.6, 1.35, 0.35, 0.05
-    width = label + columns * (inch + gap)
-    height = title + len(rows) * (inch + gap)
-    figure = Figure(figsize=(width, height), facecolor="white")
-    FigureCanvasAgg(figure)
-
-    for column, image in enumerate(images):
-        full, plain = shown.full_gradients[column], shown.gradients[column]
-        for row in range(len(rows)):
-            left, top = label + column * (inch + gap), title + row * (inch + gap)
-            axes = figure.add_axes((left / width, 1 - (top + inch) / height, inch / width, inch / height))
-            axes.set_axis_off()
-            if row in (0, 2):
-                axes.imshow(image, cmap="gray", vmin=0, vmax=1)
-            if row == 0:
-                top, left, bottom, right = shown.scenes.boxes[column] - 0.5
-                edge: dict[str, Any] = {"fill": False, "edgecolor": _BOX, "linewidth": 1.2}
-                axes.add_patch(Rectangle((left, top), right - left, bottom - top, **edge))
-                true, predicted = shown.scenes.classes[column], shown.predicted[column]
-                axes.set_title(f"{true} / {predicted}", fontsize=14, color=_INK, pad=5)
-            elif row == 2:
-                # Faint where the map is low, so that the scene stays to be seen.
-                axes.imshow(full, cmap=_MAP_COLOURS, alpha=0.9 * full**0.6)
-            else:
-                axes.imshow(full if row == 1 else plain, cmap=_MAP_COLOURS)
-
-    style: dict[str, Any] = {"ha": "right", "va": "center", "color": _INK, "linespacing": 1.25}
-    for row, name in enumerate(rows):
-        middle = title + row * (inch + gap) + inch / 2
-        figure.text((label - 0.12) / width, 1 - middle / height, name, fontsize=14, **style)
-    figure.text((label - 0.12) / width, 1 - 0.2 / height, "true / predicted", fontsize=11, **style)
+    shown, scenes = demonstration, demonstration.scenes
+    drawn = [
+        (image, pictures.coloured(full), pictures.overlay(image, full, alpha=0.9), pictures.coloured(plain))
+        for image, full, plain in zip(scenes.images, shown.full_gradients, shown.gradients, strict=True)
+    ]
+    answers = zip(scenes.classes[:columns], shown.predicted[:columns], strict=True)
+    figure = pictures.grid(
+        list(zip(*drawn[:columns], strict=True)),
+        titles=[[f"{true} / {predicted}" for true, predicted in answers]],
+        labels=["Input,\ntrue / predicted", "FullGrad", "FullGrad\nover input", "Plain\ngradient"],
+        inches=1.6,
+    )
+    edge: dict[str, Any] = {"fill": False, "edgecolor": _BOX, "linewidth": 1.2}
+    inputs = figure.axes[:columns]
+    for axes, (top, left, bottom, right) in zip(inputs, scenes.boxes[:columns] - 0.5, strict=True):
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, **edge))
     figure.savefig(path, format="png", dpi=120)  # Two dots to a pixel of the scenes.

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_fullgrad.maps import filters, op
 from keras_fullgrad.terms.collect import ForwardPass, Term
-from keras_fullgrad.terms.positions import Area, Placement, Positions
+from keras_fullgrad.terms.positions import Area, Placement
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {"psi": filters.absolute_normalize, "channels": "mean", "resize": "half_pixel"},
@@ -99,13 +99,12 @@ def check_drawable(inputs: tf.Tensor) -> None:
 
 
 def draw(
-    computed: ForwardPass, positions: Positions, style: Style, simple: bool, by_term: bool
+    computed: ForwardPass, style: Style, simple: bool, by_term: bool
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor] | None]:
     """Draws the map of each target.
 
     Args:
         computed: What the model computed.
-        positions: Where signals lie in the input that the map is drawn over.
         style: How it is drawn.
         simple: Whether to leave the biases out as factors.
         by_term: Whether to return each layer's own map too.
@@ -117,6 +116,7 @@ def draw(
     Raises:
         ValueError: If the targets do not depend on the input.
     """
+    positions = computed.located
     source = positions.source
     own = Term("input", "Input", source, source)
     placed = [(term, positions.of(term.signal)) for term in (own, *computed.terms)]

@@ -64,9 +64,8 @@ def gradients(
         source=drawn,
         channel_axis=_channel_axis(drawn, spatial_axis),
     )
-    channel_axis = computed.positions.channel_axis
     maps = [
-        tf.reduce_mean(gradient_filter(computed.tape.gradient(target, drawn)), channel_axis)
+        tf.reduce_mean(gradient_filter(_gradient(computed, target, drawn)), computed.channel_axis)
         for target in computed.targets
     ]
     return Explanation(
@@ -158,8 +157,15 @@ def full_gradients(
         source=drawn,
         channel_axis=_channel_axis(drawn, spatial_axis),
     )
-    maps, terms = drawing.draw(computed, computed.positions, style, simple, return_terms)
+    maps, terms = drawing.draw(computed, style, simple, return_terms)
     return Explanation(computed.logits, maps, classes=computed.classes, outputs=computed.outputs, terms=terms)
+
+
+def _gradient(computed: collect.ForwardPass, target: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+    gradient = computed.tape.gradient(target, drawn)
+    if gradient is None:
+        raise ValueError(f"expected the logits to depend on the input of shape {drawn.shape}, they do not")
+    return gradient
 
 
 def _channel_axis(inputs: tf.Tensor, spatial_axis: Sequence[int] | None) -> int | None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -17,6 +17,20 @@ from keras_fullgrad.running import batches
 
 SHARES = tuple(step / 20 for step in range(21))
 """The default shares of positions: 0, 5%, and so on to 100%."""
+
+Activation: TypeAlias = str | Callable[[tf.Tensor], tf.Tensor] | None
+"""Keras's name of what makes outputs of all logits, or a function. None: the logits themselves."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a curve is computed: :func:`keras_fullgrad.metrics.deletion` tells of each."""
+
+    shares: Sequence[float] = SHARES
+    value: Any = 0.0
+    seed: int = 0
+    batch_size: int | None = None
+    activation: Activation = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +53,9 @@ class Curve:
     @property
     def areas(self) -> np.ndarray:
         """The area under each image's curve, over shares stretched to a width of 1, (images,)."""
-        heights = (self.values[:, 1:] + self.values[:, :-1]) / 2
-        return heights @ np.diff(self.shares) / (self.shares[-1] - self.shares[0])
+        from scipy.integrate import trapezoid  # Scipy takes a while to import.
+
+        return trapezoid(self.values, self.shares) / (self.shares[-1] - self.shares[0])
 
     @property
     def area(self) -> float:
@@ -79,11 +94,7 @@ def perturbation_curve(
     maps: Any,
     y: Any | None,
     replaced: Callable[[np.ndarray, int], np.ndarray],
-    shares: Sequence[float],
-    value: Any,
-    seed: int,
-    batch_size: int | None,
-    activation: str | Callable[[tf.Tensor], tf.Tensor] | None,
+    options: Options,
     relative: bool = False,
 ) -> Curve:
     """Computes one output of each image while shares of its positions are replaced.
@@ -96,11 +107,7 @@ def perturbation_curve(
         maps: Their maps, (images, space) or (images, space, 1).
         y: The class of each image, or one for all. None: each whole image's top class.
         replaced: From the ranks of positions, see :func:`ranks`, and a count of them to those to replace.
-        shares: The shares of positions, rising; counts are rounded.
-        value: What to replace them by; anything that broadcasts to the images' shape.
-        seed: See :func:`ranks`.
-        batch_size: Images computed at a time. None: chosen by their size.
-        activation: Keras's name of what makes outputs of all logits, or a function. None: the logits.
+        options: The shares of positions, what to replace them by, and the like.
         relative: Whether values are absolute changes of the output, as fractions of the whole image's.
 
     Returns:
@@ -114,7 +121,7 @@ def perturbation_curve(
         >>> model = keras.Sequential([keras.Input([4, 1]), keras.layers.Flatten(),
         ...                           keras.layers.Dense(1, kernel_initializer="ones")])
         >>> curve = perturbation_curve(model, np.ones([1, 4, 1]), np.array([[1, 4, 2, 3]]), None,
-        ...                            lambda ranks, count: ranks < count, [0.5, 1], 0, 0, None, None)
+        ...                            lambda ranks, count: ranks < count, Options(shares=[0.5, 1]))
         >>> curve.values.tolist()
         [[2.0, 0.0]]
     """
@@ -124,15 +131,15 @@ def perturbation_curve(
     planes = as_planes(maps, len(space))
     if planes.shape != (len(x), *space):
         raise ValueError(f"expected a map of size {space} for each of {len(x)} images, got {planes.shape}")
-    counts = [round(share * planes[0].size) for share in _checked(shares)]
-    substitute = _broadcast(value, x)
+    counts = [round(share * planes[0].size) for share in _checked(options.shares)]
+    substitute = _broadcast(options.value, x)
     classes = targets.as_one_class(y, len(x))
 
-    batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
+    batch_size = batches.default_size(x.shape) if options.batch_size is None else options.batch_size
     params: dict[str, Any] = {
         "verbose": 0,
         "resizing": False,
-        "activation": keras.activations.get(activation),
+        "activation": keras.activations.get(options.activation),
     }
     first = explain(output_of_class, model, x, classes, batch_size, **params)
     whole, classes = first.logits, first.classes
@@ -141,7 +148,7 @@ def perturbation_curve(
         raise ValueError(f"expected outputs other than 0 to relate changes to, got 0 for image {zero}")
 
     def perturbed(rows: slice) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        ranked = ranks(planes[rows], seed)
+        ranked = ranks(planes[rows], options.seed)
         for count in counts:
             mask = np.expand_dims(replaced(ranked, count), channel_axis)
             yield np.where(mask, substitute[rows], x[rows]), classes[rows]
@@ -153,7 +160,7 @@ def perturbation_curve(
         ).logits
         pieces.append(outputs.reshape(len(counts), -1).T)
     values = np.concatenate(pieces).astype(np.float64)
-    return Curve(np.asarray(shares), np.abs(values / whole - 1) if relative else values)
+    return Curve(np.asarray(options.shares), np.abs(values / whole - 1) if relative else values)
 
 
 def _checked(shares: Sequence[float]) -> Sequence[float]:

@@ -1,13 +1,12 @@
 """Deletion and insertion: how fast an output falls, or comes, with the pixels that a map calls important."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_fullgrad.metrics.curves import SHARES, Curve, perturbation_curve
+from keras_fullgrad.metrics.curves import SHARES, Activation, Curve, Options, perturbation_curve
 
 
 def deletion(
@@ -20,7 +19,7 @@ def deletion(
     value: Any = 0.0,
     seed: int = 0,
     batch_size: int | None = None,
-    activation: str | Callable[[tf.Tensor], tf.Tensor] | None = "softmax",
+    activation: Activation = "softmax",
 ) -> Curve:
     """Replaces the most salient pixels, and measures what is left of the output: less is better.
 
@@ -33,7 +32,10 @@ def deletion(
         y: The class of each image, or one for all. None: each image's top class.
         shares: The shares of pixels to replace, rising, at least two; 0, 5%, and so on to 100%
             unless given.
-        value: What to replace them by; see :func:`keras_fullgrad.metrics.pixel_perturbation`.
+        value: What to replace them by, in the units of ``x``; anything that broadcasts to its shape. Black
+            is 0 only where images are not preprocessed: elsewhere it is
+            ``preprocess_input(np.zeros([1, 1, 3]))``, and each image's own mean is
+            ``x.mean((1, 2), keepdims=True)``.
         seed: The seed of the order of pixels whose saliency is the same; it is that of every image.
         batch_size: Images computed at a time. None: chosen by their size.
         activation: Keras's name of what makes the output of the logits, or a function: ``"softmax"`` for the
@@ -55,7 +57,8 @@ def deletion(
         >>> curve.mean.tolist(), curve.area
         ([10.0, 3.0, 0.0], 4.0)
     """
-    return perturbation_curve(model, x, maps, y, _most_salient, shares, value, seed, batch_size, activation)
+    options = Options(shares, value, seed, batch_size, activation)
+    return perturbation_curve(model, x, maps, y, _most_salient, options)
 
 
 def insertion(
@@ -68,24 +71,24 @@ def insertion(
     value: Any = 0.0,
     seed: int = 0,
     batch_size: int | None = None,
-    activation: str | Callable[[tf.Tensor], tf.Tensor] | None = "softmax",
+    activation: Activation = "softmax",
 ) -> Curve:
     """Puts the most salient pixels into a blank image, and measures the output: more is better.
 
-    The insertion curve of Petsiuk et al. 2018 (RISE, arXiv:1806.07421); the area under it is their figure.
+    The insertion curve of the same paper as :func:`keras_fullgrad.metrics.deletion`'s. Arguments are those of
+    a deletion, which tells more of each.
 
     Args:
         model: Any Keras model of one input.
-        x: The images, (images, space, channels): an array.
-        maps: Their maps, (images, space) or (images, space, 1), of any method and any range.
-        y: The class of each image, or one for all. None: each whole image's top class.
-        shares: The shares of pixels to put in, rising, at least two; 0, 5%, and so on to 100%
-            unless given.
-        value: The blank image; anything that broadcasts to the shape of ``x``. The paper takes blurred
-            images, as ``scipy.ndimage.gaussian_filter(x, [0, 5, 5, 0])`` makes them.
-        seed: The seed of the order of pixels whose saliency is the same; it is that of every image.
-        batch_size: Images computed at a time. None: chosen by their size.
-        activation: See :func:`keras_fullgrad.metrics.deletion`.
+        x: The images, (images, space, channels).
+        maps: Their maps, (images, space) or (images, space, 1).
+        y: Their classes. None: each whole image's top class.
+        shares: The shares of pixels to put in.
+        value: The blank image. The paper takes blurred images, as
+            ``scipy.ndimage.gaussian_filter(x, [0, 5, 5, 0])`` makes them.
+        seed: The seed of the order of pixels whose saliency is the same.
+        batch_size: Images computed at a time.
+        activation: What makes the output of the logits.
 
     Returns:
         The curve of outputs, up to the whole images' where all pixels are there.
@@ -101,7 +104,8 @@ def insertion(
         >>> insertion(model, x, maps=x, shares=[0, 0.5, 1], activation=None).mean.tolist()
         [0.0, 7.0, 10.0]
     """
-    return perturbation_curve(model, x, maps, y, _not_yet_put_in, shares, value, seed, batch_size, activation)
+    options = Options(shares, value, seed, batch_size, activation)
+    return perturbation_curve(model, x, maps, y, _not_yet_put_in, options)
 
 
 def _most_salient(ranks: np.ndarray, count: int) -> np.ndarray:

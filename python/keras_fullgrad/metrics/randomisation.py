@@ -79,7 +79,7 @@ def cascading_randomisation(
         TypeError: If the images are no array, or classes no integers.
 
     Example:
-        >>>         >>> keras.utils.set_random_seed(0)
+        >>> from keras_fullgrad.methods.gradient import gradients
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="convolution"),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2, name="logits")])
         >>> cascade = cascading_randomisation(gradients, model, np.ones([1, 8, 8, 3]))
@@ -167,17 +167,11 @@ def _values(variable: keras.Variable) -> np.ndarray:
 
 
 def _spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    # Scipy takes a while to import.
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr  # Scipy takes a while to import.
 
-    def centred(maps: np.ndarray) -> np.ndarray:
-        ranked = rankdata(maps.reshape(len(maps), -1), axis=1)
-        return ranked - ranked.mean(axis=1, keepdims=True)
-
-    first, second = centred(first), centred(second)
-    product = (first * second).sum(axis=1)
-    size = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    return np.divide(product, size, out=np.zeros_like(size), where=size > 0)
+    pairs = zip(first.reshape(len(first), -1), second.reshape(len(second), -1), strict=True)
+    # An even map has no ranks, of which scipy would warn.
+    return np.array([spearmanr(*pair).statistic if np.ptp(pair, axis=1).all() else 0.0 for pair in pairs])
 
 
 def _ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:

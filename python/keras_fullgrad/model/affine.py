@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 NORMALIZATION_LAYERS = (
@@ -26,7 +27,11 @@ def has_bias(layer: keras.Layer) -> bool:
         >>> has_bias(keras.layers.ReLU())
         False
     """
-    return isinstance(layer, NORMALIZATION_LAYERS) or _is_weight(getattr(layer, "bias", None))
+    if isinstance(layer, keras.layers.Rescaling):
+        return bool(np.any(layer.offset))
+    return isinstance(layer, (*NORMALIZATION_LAYERS, keras.layers.Normalization)) or _is_weight(
+        getattr(layer, "bias", None)
+    )
 
 
 def _is_weight(value: Any) -> bool:
@@ -63,6 +68,10 @@ def bias(layer: keras.Layer, slope_of_norm: tf.Tensor | None = None) -> tf.Tenso
             slope(layer) if slope_of_norm is None else slope_of_norm
         )
         return tf.convert_to_tensor(layer.beta) - shift if layer.center else -shift
+    if isinstance(layer, keras.layers.Rescaling):
+        return tf.reshape(tf.convert_to_tensor(layer.offset, layer.compute_dtype), [-1])
+    if isinstance(layer, keras.layers.Normalization):
+        return layer(tf.zeros_like(layer.mean))[0]
     if isinstance(layer, NORMALIZATION_LAYERS):
         if layer.center:
             return tf.convert_to_tensor(layer.beta)

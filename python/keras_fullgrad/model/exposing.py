@@ -150,7 +150,7 @@ def expose(
 
     Args:
         model: The model; it is not changed.
-        arguments: What to expose. None: every layer that adds a bias, but for the logits layer.
+        arguments: What to expose. None: every layer that adds a bias.
         outputs: What is to be explained. None: the model's output, before a softmax or sigmoid that ends it.
 
     Returns:
@@ -163,7 +163,7 @@ def expose(
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
         >>> [tuple(t.shape) for t in expose(model)(np.ones([1, 8, 8, 3]))]
-        [(1, 2), (1, 6, 6, 4)]
+        [(1, 2), (1, 6, 6, 4), (1, 2)]
     """
     if isinstance(model, ExposedModel):
         raise ValueError(f"expected a model that is not exposed yet, got '{model.name}'")
@@ -172,28 +172,8 @@ def expose(
             f"expected model '{model.name}' to be built, got one without weights: call it on an input"
         )
     if arguments is None:
-        with_kernel = [x for x in layers.flatten_layers(model) if getattr(x, "kernel", None) is not None]
-        arguments = [Endpoint(each) for each in layers_with_biases(model, exclude=with_kernel[-1:])]
+        arguments = [Endpoint(layer) for layer in layers_with_biases(model)]
     return ExposedModel(model, arguments, outputs)
-
-
-def expose_all(model: keras.Model) -> ExposedModel:
-    """Exposes every layer that adds a bias, the logits layer too; a model that is exposed already, as it is.
-
-    Args:
-        model: The model, exposed or not.
-
-    Returns:
-        The exposed model.
-
-    Example:
-        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3), keras.layers.Dense(2)])
-        >>> len(expose_all(model).arguments)
-        2
-    """
-    if isinstance(model, ExposedModel):
-        return model
-    return expose(model, [Endpoint(layer) for layer in layers_with_biases(model)])
 
 
 def expose_logits(model: keras.Model) -> ExposedModel:
@@ -231,6 +211,6 @@ def layers_with_biases(model: keras.Model, exclude: Sequence[keras.Layer] = ()) 
     excluded = {id(layer) for layer in exclude}
     return [
         layer
-        for layer in layers.flatten_layers(model)
+        for layer in (*layers.flatten_layers(model), model)
         if id(layer) not in excluded and affine.has_bias(layer)
     ]

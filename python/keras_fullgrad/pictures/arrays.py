@@ -13,6 +13,9 @@ Colours: TypeAlias = "str | Colormap"
 COLOURS = "inferno"
 """Matplotlib's name of the default colour map: perceptually even, and readable in grey."""
 
+ALPHA = 0.75
+"""How much of an image the greatest value of its map covers, unless told otherwise."""
+
 _GAP = 4
 
 
@@ -39,7 +42,7 @@ def coloured(map: Any, cmap: Colours = COLOURS, limits: tuple[float, float] | No
     return _rgb(_unit(plane(map), limits), cmap)
 
 
-def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = 0.75) -> np.ndarray:
+def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA) -> np.ndarray:
     """Draws a map over its image: opaque where the map is high, clear where it is low.
 
     A position of value v, between the map's least (0) and greatest (1), is covered to ``alpha * sqrt(v)``.

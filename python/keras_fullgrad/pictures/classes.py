@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_fullgrad.pictures.arrays import COLOURS, Colours, displayable, overlay
+from keras_fullgrad.pictures.arrays import ALPHA, COLOURS, Colours, displayable, overlay
 from keras_fullgrad.pictures.grids import grid
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def of_classes(
-    image: Any, map: Any, names: Sequence[str] | None = None, cmap: Colours = COLOURS, alpha: float = 0.75
+    image: Any, map: Any, names: Sequence[str] | None = None, cmap: Colours = COLOURS, alpha: float = ALPHA
 ) -> "Figure":
     """Draws an image, and beside it the map of each class over the image in grey.
 

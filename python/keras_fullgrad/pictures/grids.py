@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from keras_fullgrad.pictures import texts
 from keras_fullgrad.pictures.arrays import displayable
 
 if TYPE_CHECKING:
@@ -14,6 +13,18 @@ if TYPE_CHECKING:
 _Rows: TypeAlias = list[list[np.ndarray | None]]
 
 _GAP = 0.06
+_INK = "#1d2430"
+_BESIDE: dict[str, Any] = {
+    "xy": (0, 0.5),
+    "xycoords": "axes fraction",
+    "xytext": (-9, 0),
+    "textcoords": "offset points",
+    "ha": "right",
+    "va": "center",
+    "fontsize": "large",
+    "color": _INK,
+}
+"""Where a row's label stands: left of the middle of its first picture."""
 
 
 def grid(
@@ -45,40 +56,26 @@ def grid(
         ['before', 'after']
     """
     # At the first picture, not at import: matplotlib takes a while.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     from keras_fullgrad.pictures.figure import NotebookFigure
 
     titles, labels = titles or [], labels or []
-    rows = [[None if each is None else displayable(each) for each in row] for row in pictures]
+    rows = [[None if each is None else displayable(each) for each in list(row) or [None]] for row in pictures]
     _check(rows, titles, labels)
-    figure = NotebookFigure(facecolor="white")
-    FigureCanvasAgg(figure)
-    style: dict[str, Any] = {"fontsize": texts.SIZE, "color": texts.INK}
-    beside = [figure.text(0, 0, label, ha="right", va="center", **style) for label in labels]
-    left = max((texts.width(label) + 2 * _GAP for label in beside), default=0.0)
-    columns = _widths(rows, inches)
-    above = [texts.height(row) for row in titles] + [0.0] * (len(rows) - len(titles))
-    width = left + sum(columns) + _GAP * (len(columns) - 1)
-    height = sum(above) + inches * len(rows) + _GAP * (len(rows) - 1)
-    figure.set_size_inches(width, height)
-
-    shown = []
-    bottom = height + _GAP
-    for row, places in enumerate(rows):
-        bottom -= above[row] + inches + _GAP
-        if labels:
-            beside[row].set_position(((left - 2 * _GAP) / width, (bottom + inches / 2) / height))
-        for column, picture in enumerate(places):
-            start = left + sum(columns[:column]) + _GAP * column
-            place = (start / width, bottom / height, columns[column] / width, inches / height)
-            axes = figure.add_axes(place)
+    widths = _widths(rows, inches)
+    size = sum(widths) + _GAP * len(widths), (inches + _GAP) * len(rows)
+    figure = NotebookFigure(figsize=size, facecolor="white")
+    places = figure.add_gridspec(len(rows), len(widths), width_ratios=widths)
+    for row, shown in enumerate(rows):
+        for column, picture in enumerate(shown):
+            axes = figure.add_subplot(places[row, column])
             axes.set_axis_off()
             if picture is not None:
                 axes.imshow(picture)
             if row < len(titles) and column < len(titles[row]):
-                shown.append(axes.set_title(titles[row][column], **style))
-    texts.shrink(shown, [columns[i] for row in titles for i in range(len(row))])
+                axes.set_title(titles[row][column], y=1, color=_INK)
+            if labels and column == 0:
+                axes.annotate(labels[row], **_BESIDE)
+    figure.arrange(widths, grow=True, w_pad=_GAP / 2, h_pad=_GAP / 2)
     return figure
 
 

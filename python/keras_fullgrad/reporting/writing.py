@@ -1,12 +1,11 @@
 """Explains images, and writes a page that shows them with each layer's own map and share."""
 
 import contextlib
-import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from keras_fullgrad import pictures, targets
 from keras_fullgrad.reporting import page
 from keras_fullgrad.reporting.explanations import OPTIONS, all_logits, drawn_terms, explanations
+from keras_fullgrad.reporting.files import write_whole
 from keras_fullgrad.running import batches
 
 _POSITIONS = 2**16  # One image of 224x224: taking ResNet50's logit apart holds 1 GB for each.
@@ -91,7 +91,14 @@ def report(
     pixels = [pictures.displayable(image) for image in (_stretched(inputs) if images is None else images)]
     named = [f"image {index}" for index in range(count)] if names is None else [str(name) for name in names]
 
-    with _whole(Path(out)) as file:
+    out = Path(out)
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(write_whole(out))
+        except OSError as error:
+            raise ValueError(
+                f"expected out to be a file that can be written, got {out}: {error.strerror}"
+            ) from error
         drawn = drawn_terms(model, inputs, top if classes is None else classes.shape[1], params)
         logits = all_logits(model, inputs, size)
         _check_count("labels", labels, logits.shape[1])
@@ -100,8 +107,9 @@ def report(
         layers, explained = explanations(model, inputs, classes, drawn, size, params)
         cards = [page.Card(*each) for each in zip(named, pixels, logits, explained, strict=True)]
         title = title or f"FullGrad maps of {model.name}"
-        file.write(page.render(title, _facts(model, count, params), layers, cards, labels))
-    return Path(out)
+        written = page.render(title, _facts(model, count, params), layers, cards, labels)
+        file.write(written.encode(errors="replace"))
+    return out
 
 
 def _check_count(what: str, given: Sequence[Any] | np.ndarray | None, count: int | None) -> None:
@@ -125,24 +133,3 @@ def _facts(model: keras.Model, images: int, params: Mapping[str, Any]) -> list[s
     options = [f"{name}={getattr(value, '__name__', value)}" for name, value in shown.items() if value]
     plural = "" if images == 1 else "s"
     return [model.name, f"{images} image{plural}", *options, f"keras-fullgrad {version('keras-fullgrad')}"]
-
-
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[IO[str]]:
-    """A file that takes its place once it is written, and leaves nothing where it is not."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        file = unfinished.open("w", encoding="utf-8", errors="replace", newline="\n")
-    except OSError as error:
-        raise ValueError(
-            f"expected out to be a file that can be written, got {path}: {error.strerror}"
-        ) from error
-    try:
-        with file:
-            yield file
-        os.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise

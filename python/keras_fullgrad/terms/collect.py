@@ -17,6 +17,7 @@ from keras_fullgrad.model import affine, layers
 from keras_fullgrad.model.exposing import ExposedModel, Signal
 from keras_fullgrad.model.folding import Folding
 from keras_fullgrad.terms import implicit
+from keras_fullgrad.terms.additions import additions, is_known, is_read
 from keras_fullgrad.terms.positions import Positions, follow
 
 
@@ -53,6 +54,7 @@ class ForwardPass(NamedTuple):
         targets: For each of the K one logit per image, (batch,).
         terms: The biases, in the order in which the signals were computed, implicit ones last.
         positions: Where signals lie in the input that a map is drawn over; None out of a traced function.
+        unseen: The names of layers whose biases are read where no layer is heard, as within a loop.
         tape: Holds the gradients of the targets with respect to the inputs and the signals.
     """
 
@@ -62,7 +64,22 @@ class ForwardPass(NamedTuple):
     targets: list[tf.Tensor]
     terms: list[Term]
     positions: Positions | None
+    unseen: list[str]
     tape: tf.GradientTape
+
+    @property
+    def located(self) -> Positions:
+        """Where signals lie, in a traced function."""
+        if self.positions is None:
+            raise ValueError(
+                "expected a traced function, whose graph tells where signals lie, got eager execution"
+            )
+        return self.positions
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of channels of the input that a map is drawn over."""
+        return self.located.channel_axis
 
 
 def forward(
@@ -142,37 +159,75 @@ def forward(
         logits = targets.gather(outputs, classes)
         explained = tf.unstack(logits, num=count, axis=-1)
 
-    terms = _explicit_terms(model, signals, biases, folding)
+    graph = None if before is None else source.graph
+    if not exposed or biases is not None:
+        terms, unseen = _given_terms(model, signals, biases), list[str]()
+    else:
+        terms, unseen = _explicit_terms(model, signals, folding, graph, implicit_biases)
     if implicit_biases:
         terms += _implicit_terms(listened, totals, terms, layers.layer_names(model.model))
     others = [x for x in given if x is not source]
     positions = None if before is None else follow(source, channel_axis, others, before)
-    return ForwardPass(outputs, logits, classes, explained, terms, positions, tape)
+    return ForwardPass(outputs, logits, classes, explained, terms, positions, unseen, tape)
+
+
+def _given_terms(
+    model: keras.Model, signals: Sequence[Signal], biases: Sequence[tf.Tensor] | None
+) -> list[Term]:
+    """Terms of biases that the caller brought along, one for each exposed layer."""
+    exposed = isinstance(model, ExposedModel)
+    count = len(model.arguments) if exposed else len(signals)
+    if biases is None or len(biases) != count:
+        given = 0 if biases is None else len(biases)
+        raise ValueError(f"expected a bias for each of the {count} exposed layers, got {given}")
+    names = layers.layer_names(model.model) if exposed else {}
+    layer_of = [endpoint.layer for endpoint in model.arguments] if exposed else [None] * count
+    found = [_term(layer_of[signal.position], biases[signal.position], signal, names) for signal in signals]
+    return [term for term in found if term is not None]
 
 
 def _explicit_terms(
-    model: keras.Model,
+    model: ExposedModel,
     signals: Sequence[Signal],
-    biases: Sequence[tf.Tensor] | None,
     folding: Folding | None,
-) -> list[Term]:
-    exposed = isinstance(model, ExposedModel)
-    if biases is None:
-        read = affine.bias if folding is None else folding.bias
-        biases = [read(endpoint.layer) for endpoint in model.arguments]
-    count = len(model.arguments) if exposed else len(signals)
-    if len(biases) != count:
-        raise ValueError(f"expected a bias for each of the {count} exposed layers, got {len(biases)}")
-    names = layers.layer_names(model.model) if exposed else {}
-    terms = []
-    for index, signal, slope in signals:
-        layer = model.arguments[index].layer if exposed else None
-        bias = _aligned(layer, biases[index], signal)
-        if bias is not None:
-            slope = None if slope is None else affine.along_channels(layer, slope, signal)
-            name = f"signal {index}" if layer is None else names[id(layer)]
-            terms.append(Term(name, type(layer).__name__, signal, bias, slope=slope))
-    return terms
+    graph: tf.Graph | None,
+    implicit_biases: bool,
+) -> tuple[list[Term], list[str]]:
+    """Terms of the layers' own biases, and the layers whose biases are read where they are not heard."""
+    names = layers.layer_names(model.model)
+    read = affine.bias if folding is None else folding.bias
+    terms: list[Term] = []
+    heard = {signal.position for signal in signals}
+    unseen = []
+    for position, endpoint in enumerate(model.arguments):
+        layer = endpoint.layer
+        weight = getattr(layer, "bias", getattr(layer, "beta", None))
+        if position not in heard:
+            if graph is not None and weight is not None and is_read(graph, weight):
+                unseen.append(names[id(layer)])
+            continue
+        own = [signal for signal in signals if signal.position == position]
+        if graph is None or is_known(layer) or isinstance(layer, affine.NORMALIZATION_LAYERS):
+            bias = read(layer)
+            found = [_term(layer, bias, signal, names) for signal in own]
+            terms += [term for term in found if term is not None]
+            continue
+        # What another's layer calls its bias is one where the graph adds it, and belongs to that sum.
+        for addition in additions(graph, weight) or ():
+            # An implicit bias that is taken at what the layer puts out holds it already.
+            if not implicit_biases or any(addition.signal is signal.tensor for signal in own):
+                terms.append(Term(names[id(layer)], type(layer).__name__, addition.signal, addition.bias))
+    return terms, unseen
+
+
+def _term(layer: keras.Layer | None, bias: tf.Tensor, signal: Signal, names: dict[int, str]) -> Term | None:
+    """The term of a bias; None where a weight of that name is none."""
+    aligned = _aligned(layer, bias, signal.tensor)
+    if aligned is None:
+        return None
+    slope = None if signal.slope is None else affine.along_channels(layer, signal.slope, signal.tensor)
+    name = f"signal {signal.position}" if layer is None else names[id(layer)]
+    return Term(name, type(layer).__name__, signal.tensor, aligned, slope=slope)
 
 
 def _aligned(layer: keras.Layer | None, bias: tf.Tensor, signal: tf.Tensor) -> tf.Tensor | None:

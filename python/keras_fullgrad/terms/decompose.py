@@ -2,17 +2,18 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad.model.exposing import expose_all
+from keras_fullgrad.model.exposing import ExposedModel, expose
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.running import batches, traces
 from keras_fullgrad.terms import collect
 from keras_fullgrad.terms.parts import Decomposition, Part
+from keras_fullgrad.terms.positions import OF_THE_WHOLE_IMAGE
 
 
 def decompose(
@@ -85,8 +86,24 @@ def _join(*parts: Part) -> Part:
     )
 
 
-def left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None = None) -> float:
-    """Measures which share of a logit maps without implicit biases do not draw, in one backward pass.
+class LeftOut(NamedTuple):
+    """What a map of explicit biases does not draw, of the first class of some images.
+
+    Attributes:
+        implicit: What implicit biases add, as a share of that and of all explicit terms, by magnitude.
+        elsewhere: What explicit biases add whose place is not known, likewise.
+        layers: The layers that add it.
+        unseen: Layers whose biases are read where no layer is heard, as within a loop.
+    """
+
+    implicit: float
+    elsewhere: float
+    layers: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+def left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None = None) -> LeftOut:
+    """Measures what maps without implicit biases do not draw, in one backward pass.
 
     Args:
         info: A model, built and not exposed.
@@ -94,19 +111,27 @@ def left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None = None) ->
         classes: The classes, (images, 1). None: each image's top class.
 
     Returns:
-        The magnitude of what implicit biases add, as a share of that and of all explicit terms.
+        The shares, and the layers that they are of.
 
     Example:
         >>> from keras_fullgrad.model.info import read_model
         >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, "relu"), keras.layers.Dense(2)])
-        >>> round(left_out(read_model(model), tf.ones([1, 4])), 3)
+        >>> round(left_out(read_model(model), tf.ones([1, 4])).implicit, 3)
         0.0
     """
-    missing = drawn = 0.0
-    for parts in _decompose(info, inputs, classes, implicit_biases=False):
+    missing = total = elsewhere = 0.0
+    layers: dict[str, None] = {}
+    unseen: list[str] = []
+    for parts in _decompose(info, inputs, classes, implicit_biases=False, unseen=unseen):
         missing += np.abs(parts.logits - parts.explicit_sum).sum()
-        drawn += sum(np.abs(part.explicit).sum() for part in parts.parts)
-    return float(missing / (missing + drawn)) if missing else 0.0
+        for part in parts.parts:
+            size = np.abs(part.explicit).sum()
+            total += size
+            if part.left_out not in (None, OF_THE_WHOLE_IMAGE) and size:
+                elsewhere += size
+                layers[part.name] = None
+    total = missing + total or 1.0
+    return LeftOut(float(missing / total), float(elsewhere / total), tuple(layers), tuple(unseen))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +141,7 @@ class _Label:
     name: str
     kind: str
     implicit: bool
+    left_out: str | None
 
 
 class _Products:
@@ -130,9 +156,12 @@ class _Products:
         self._implicit_biases = implicit_biases
         self.inputs: list[str] = []
         self.labels: list[_Label] = []
+        self.unseen: list[str] = []
 
     def __call__(self, model: keras.Model, inputs: Any, classes: tf.Tensor | None) -> dict[str, Any]:
-        computed = collect.forward(expose_all(model), inputs, classes, implicit_biases=self._implicit_biases)
+        exposed = model if isinstance(model, ExposedModel) else expose(model)
+        computed = collect.forward(exposed, inputs, classes, implicit_biases=self._implicit_biases)
+        self.unseen = computed.unseen
         sources = [x for x in keras.tree.flatten(inputs) if x.dtype.is_floating]
         self.inputs = ["input"] if len(sources) == 1 else [f"input {i}" for i in range(len(sources))]
         terms = [collect.Term(name, "Input", x, x) for name, x in zip(self.inputs, sources, strict=True)]
@@ -144,7 +173,9 @@ class _Products:
         self.labels, products = [], []
         for term, of_classes in zip(terms, gradients, strict=True):
             if of_classes[0] is not None:  # None: the signal does not reach the logits.
-                self.labels.append(_Label(term.name, term.kind, term.implicit))
+                place = None if computed.positions is None else computed.positions.of(term.signal)
+                why = place if isinstance(place, str) else None
+                self.labels.append(_Label(term.name, term.kind, term.implicit, why))
                 product = tf.stack([_product(term.bias, each) for each in of_classes], axis=-1)
                 total = tf.reduce_sum(_by_image(computed, product, term.signal), axis=1)
                 products.append((total, product) if self._tensors else (total,))
@@ -168,6 +199,7 @@ def _decompose(
     classes: np.ndarray | None,
     tensors: bool = False,
     implicit_biases: bool = True,
+    unseen: list[str] | None = None,
 ) -> list[Decomposition]:
     """The decomposition of a batch, in as many pieces as its memory asks for."""
     key = ("decompose", tensors, implicit_biases)
@@ -179,7 +211,10 @@ def _decompose(
     ):  # Loops, as of recurrent layers, are differentiated in forward mode eagerly only.
         found = compute(info.model, inputs, None if classes is None else tf.constant(classes))
         return [_as_parts(compute, **tf.nest.map_structure(lambda tensor: tensor.numpy(), found))]
-    return [_as_parts(call.trace.compute, **result) for result in call.results()]
+    noted: Any = call.trace.compute
+    if unseen is not None:
+        unseen += noted.unseen
+    return [_as_parts(noted, **result) for result in call.results()]
 
 
 def _as_parts(
@@ -189,6 +224,6 @@ def _as_parts(
     parts: dict[str, Part] = {}
     for label, (total, *kept) in zip(noted.labels, products, strict=True):
         part = parts.get(label.name, Part(label.name, label.kind, nothing, nothing))
-        parts[label.name] = part.with_term(total, tuple(kept), label.implicit)
+        parts[label.name] = part.with_term(total, tuple(kept), label.implicit, label.left_out)
     inputs = tuple(parts.pop(name) for name in noted.inputs if name in parts)
     return Decomposition(logits, classes, inputs, tuple(parts.values()))

@@ -19,6 +19,7 @@ class Part:
         explicit: What its bias adds, signed, (images, K). Of an input: all that it adds.
         implicit: What it adds because it is not linear, (images, K).
         has_bias: Whether it has an explicit bias, be it 0.
+        left_out: Why a part of it has no place in a map. None: all of it has one.
         explicit_tensors: On request the terms themselves, one for each time that the layer was applied:
             (images, *signal, K).
         implicit_tensors: Likewise, one for each signal that the layer made.
@@ -29,6 +30,7 @@ class Part:
     explicit: np.ndarray
     implicit: np.ndarray
     has_bias: bool = False
+    left_out: str | None = None
     explicit_tensors: tuple[np.ndarray, ...] = ()
     implicit_tensors: tuple[np.ndarray, ...] = ()
 
@@ -37,22 +39,30 @@ class Part:
         """The explicit and the implicit part, (images, K)."""
         return self.explicit + self.implicit
 
-    def with_term(self, total: np.ndarray, tensors: tuple[np.ndarray, ...], implicit: bool) -> "Part":
+    def with_term(
+        self, total: np.ndarray, tensors: tuple[np.ndarray, ...], implicit: bool, left_out: str | None = None
+    ) -> "Part":
         """Adds a term.
 
         Args:
             total: What it adds, (images, K).
             tensors: The term itself, where it is kept.
             implicit: Whether it is that of an implicit bias.
+            left_out: Why it has no place in a map, if it has none.
 
         Returns:
             The part with the term.
         """
+        left_out = self.left_out or left_out
         if implicit:
             kept = self.implicit_tensors + tensors
-            return dataclasses.replace(self, implicit=self.implicit + total, implicit_tensors=kept)
+            return dataclasses.replace(
+                self, implicit=self.implicit + total, implicit_tensors=kept, left_out=left_out
+            )
         kept = self.explicit_tensors + tensors
-        return dataclasses.replace(self, explicit=self.explicit + total, explicit_tensors=kept, has_bias=True)
+        return dataclasses.replace(
+            self, explicit=self.explicit + total, explicit_tensors=kept, has_bias=True, left_out=left_out
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +142,8 @@ class Decomposition:
         adding = [part for part in self.parts if part.explicit.any() or part.implicit.any()]
         for part in adding:
             sums = (f"{part.explicit.mean():.4g}", f"{part.implicit.mean():.4g}")
-            table.add_row(part.name, part.kind, *sums, f"{shares[part.name].mean():.1%}")
+            name = part.name if part.left_out is None else f"{part.name} *"
+            table.add_row(name, part.kind, *sums, f"{shares[part.name].mean():.1%}")
         if len(adding) < len(self.parts):
             table.caption = (
                 f"{table.caption}; {len(self.parts) - len(adding)} layers whose biases are 0 not shown"

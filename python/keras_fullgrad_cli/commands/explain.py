@@ -21,8 +21,12 @@ def explain(
     formats: Annotated[
         list[Format] | None, typer.Option("--format", help="By default overlay; may be repeated.")
     ] = None,
-    cmap: Annotated[str, typer.Option(help="Matplotlib's name of a colour map.")] = "inferno",
-    strength: Annotated[float, typer.Option(min=0, max=1, help="How much an overlay covers.")] = 0.75,
+    cmap: Annotated[
+        str | None, typer.Option(help="Matplotlib's name of a colour map. By default inferno.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How much an overlay covers. By default 0.75.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at an image that cannot be read.")] = False,
     engine: Annotated[
@@ -49,6 +53,7 @@ def explain(
     start()
     import tensorflow as tf
 
+    from keras_fullgrad import pictures
     from keras_fullgrad_cli import engines
     from keras_fullgrad_cli.folder import Folder
     from keras_fullgrad_cli.job import Job
@@ -61,7 +66,9 @@ def explain(
         engines.chosen(engine, address, num_actors) as compute,
     ):
         job = Job.prepared(request, strict)
-        _check_colours(cmap)
+        cmap = pictures.COLOURS if cmap is None else cmap
+        pictures.colour_map(cmap)
+        strength = pictures.ALPHA if strength is None else strength
         settings = job.settings | {"formats": sorted(set(formats)), "cmap": cmap, "strength": strength}
         writer = Writer(out.absolute(), formats, cmap, strength)
         try:
@@ -75,10 +82,3 @@ def explain(
         raise typer.Exit(STOPPED)
     if run.skipped:
         raise typer.Exit(SOME_SKIPPED)
-
-
-def _check_colours(cmap: str) -> None:
-    from matplotlib import colormaps
-
-    if cmap not in colormaps:
-        raise ValueError(f"expected the name of one of matplotlib's colour maps, got '{cmap}'")

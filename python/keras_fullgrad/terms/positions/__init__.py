@@ -11,10 +11,17 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_fullgrad.terms.positions import rules
-from keras_fullgrad.terms.positions.placement import Area, Piece, Placement, place, views_of
+from keras_fullgrad.terms.positions.placement import (
+    OF_THE_WHOLE_IMAGE,
+    Area,
+    Piece,
+    Placement,
+    place,
+    views_of,
+)
 from keras_fullgrad.terms.positions.places import Places
 
-__all__ = ["Area", "Piece", "Placement", "Positions", "follow"]
+__all__ = ["OF_THE_WHOLE_IMAGE", "Area", "Piece", "Placement", "Positions", "follow"]
 
 _IMAGES = 3
 _OPEN = 8  # Positions along an axis whose size is open: any number serves, they are relative to the image.

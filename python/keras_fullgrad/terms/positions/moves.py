@@ -100,14 +100,14 @@ def concatenated(inputs: Sequence[tuple[tuple[int, ...], Places | None]], axis: 
     shape[axis] = sum(size[axis] for size, _ in inputs)
     if len(there) < sum(places is not None for _, places in inputs) or not there:
         return Places.nowhere(shape)
-    of_image = [places.image for places in there]
+    of_image = [places.image for places in there if places.image is not None]
     others = len(there) < len(inputs)
     if axis != 0 or all(each.shape[axis] == 1 for each in of_image):
         image = merged([Places(p.shape, p.image, ()) for p in there], _without(there[0].shape, axis)).image
     elif others:
         return Places.nowhere(shape)
     else:
-        image = _joined([p.image for p in there], [p.shape[axis] for p in there], axis)
+        image = _joined(of_image, [places.shape[axis] for places in there], axis)
     counts = {len(places.claims) for places in there}
     if counts != {1}:
         return Places(tuple(shape), image, ())

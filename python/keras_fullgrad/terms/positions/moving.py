@@ -100,8 +100,10 @@ def padded(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
             if width.any() and (mode == "constant" or array.shape[axis] > 1):
                 sizes = [places.shape[i] if i == axis else n for i, n in enumerate(array.shape)]
                 pads = [tuple(width) if i == axis else (0, 0) for i in range(array.ndim)]
-                options: dict[str, Any] = {"constant_values": np.nan} if mode == "constant" else {}
-                array = np.pad(np.broadcast_to(array, sizes), pads, mode=mode, **options)
+                options: dict[str, Any] = {"mode": mode}
+                if mode == "constant":
+                    options["constant_values"] = np.nan
+                array = np.pad(np.broadcast_to(array, sizes), pads, **options)
         return array
 
     shape = [n + sum(width) for n, width in zip(places.shape, widths, strict=True)]

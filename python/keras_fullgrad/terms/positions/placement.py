@@ -11,6 +11,9 @@ import tensorflow as tf
 
 from keras_fullgrad.terms.positions.places import Claim, Places
 
+OF_THE_WHOLE_IMAGE = "it has no positions: it is of the whole image"
+"""Why a dense layer after a pooling, or a class token, has no place. All other reasons: it is not known."""
+
 _CLOSE = 1e-6
 _DIGITS = 5
 _EVEN = 0.25  # How far positions may be from evenly spaced, of their distance.
@@ -136,7 +139,7 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
         return "it comes from operations whose positions are not known"
     claims = [claim for claim in places.claims if any(claim[axis - 1].centre.size > 1 for axis in space)]
     if not claims:
-        return "it has no positions: it is of the whole image"
+        return OF_THE_WHOLE_IMAGE
     if len(claims) > 1:
         return "its elements belong to two positions each"
     views = views_of(places.image, images)
@@ -203,7 +206,8 @@ def _grids(
     sites = math.prod(shape[1:])
 
     def of_one_image(array: np.ndarray) -> np.ndarray | None:
-        array = np.transpose(array, order)[(..., *[0] * (array.ndim - spatial - 1))]
+        array = np.transpose(array, order)
+        array = array.reshape(array.shape[: spatial + 1])  # Channels tell nothing: they have size 1.
         array = np.broadcast_to(array, shape).reshape(outer, images, inner, sites)
         # All images must lie alike.
         alike = np.array_equal(array, np.broadcast_to(array[:, :1], array.shape), equal_nan=True)
@@ -218,13 +222,11 @@ def _grids(
         extents.append(np.abs(extent))
     together = np.stack(centres), np.stack(extents)
     flat = np.arange(outer * inner * sites).reshape(outer, inner * sites)
-    # All views together, as windows are; each on its own, as crops and mirrored images are. Last, several sites
-    # of one place, as where channels become positions: they are channels of it.
+    # All views together, as windows are; each on its own, as crops and mirrored images are. Last, several
+    # sites of one place, as where channels become positions: they are channels of it.
     for once, rows in itertools.product((True, False), (1, outer, outer * inner)):
-        found = [
-            _grid(*(x.reshape(len(space), rows, -1)[:, row] for x in together), flat.reshape(rows, -1)[row])
-            for row in range(rows)
-        ]
+        cut = [x.reshape(len(space), rows, -1) for x in together]
+        found = [_grid(cut[0][:, row], cut[1][:, row], flat.reshape(rows, -1)[row]) for row in range(rows)]
         if all(grid is not None and (grid.once or not once) for grid in found):
             return [grid for grid in found if grid is not None]
     return []

@@ -155,21 +155,27 @@ def merged(places: Iterable[Places], shape: Sequence[int]) -> Places:
     for each in found:
         if each.image is None:
             return Places.nowhere(shape)
-        lead = (1,) * (rank - len(each.shape))
-        move = lambda x, lead=lead: x.reshape(lead + x.shape)  # noqa: E731
-        moved = each.moved(move, lead + each.shape) if lead else each
-        images.append(moved.image)
+        moved = _with_rank(each, rank)
+        if moved.image is not None:
+            images.append(moved.image)
         for claim in moved.claims:
             if not any(claim is other for other in claims):
                 claims.append(claim)
     image = images[0]
     for other in images[1:]:
-        if other is not image and not np.array_equal(*np.broadcast_arrays(other, image), equal_nan=True):
+        if other is not image:
+            # Where one stands for no image, as a class token does, the other tells.
             with np.errstate(all="ignore"):
                 if not (np.isnan(other) | np.isnan(image) | (other == image)).all():
                     return Places.nowhere(shape)
             image = np.where(np.isnan(image), other, image)
     return Places(tuple(shape), image, closest(claims))
+
+
+def _with_rank(places: Places, rank: int) -> Places:
+    """The places with axes of 1 before the others, as they are repeated."""
+    lead = (1,) * (rank - len(places.shape))
+    return places.moved(lambda x: x.reshape(lead + x.shape), lead + places.shape) if lead else places
 
 
 def closest(claims: Sequence[Claim]) -> tuple[Claim, ...]:
