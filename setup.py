@@ -93,7 +93,7 @@ setup(
             *RAY,
             ZARR,
         ],
-        "dev": ["clang-format", "mypy", "pre-commit", "ruff"],
+        "dev": ["clang-format", "import-linter", "mypy", "pre-commit", "ruff"],
         "docs": [
             "latex2mathml>=3.77",
             "mkdocs>=1.6,<2",

@@ -492,3 +492,13 @@ def test_results_of_known_length_are_written_in_place(monkeypatch, small_net, im
     monkeypatch.setattr(np, "concatenate", lambda parts: pytest.fail("held twice"))
     maps = ke.full_gradients(small_net, images, 1, batch_size=2, verbose=0)[1]
     np.testing.assert_array_equal(maps, expected)
+
+
+def test_what_is_left_out_is_what_the_decomposition_does_not_place(small_net, images):
+    explained = ke.full_gradients(small_net, images, y=[[0, 3]] * 5, return_terms=True, verbose=0)
+    parts = ke.decompose(small_net, images, y=[[0, 3]] * 5)
+    missing = np.abs(parts.logits - parts.explicit_sum)
+    missing += sum(np.abs(part.explicit) for part in parts.parts if part.left_out)
+    drawn = sum(np.abs(part.explicit) for part in parts.parts if not part.left_out)
+    np.testing.assert_allclose(explained.left_out, missing / (missing + drawn), rtol=1e-3, atol=1e-6)
+    assert ke.full_gradients(small_net, images, 0, verbose=0).left_out is None

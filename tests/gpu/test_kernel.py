@@ -230,6 +230,7 @@ G = np.ones([2, 4, 4, 3], np.float32)
 W = np.ones(3, np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gradients", "weights", "message"),
     [
@@ -245,6 +246,7 @@ def test_errors_say_what_was_expected_and_what_came(emulated, gradients, weights
         emulated.module.workspace(gradients, weights, (4, 4))
 
 
+@pytest.mark.slow
 def test_what_is_no_device_array_is_refused(emulated):
     with pytest.raises(
         TypeError, match=r"gradient 0: expected an array with __cuda_array_interface__, got .*ndarray"
@@ -258,6 +260,7 @@ def test_what_is_no_device_array_is_refused(emulated):
         emulated.module.workspace([emulated.put(G.astype(np.int64))], [emulated.put(W)], (4, 4))
 
 
+@pytest.mark.slow
 def test_maps_and_workspace_have_to_fit(emulated):
     gradients, weights = [emulated.put(G)], [emulated.put(W)]
     maps = emulated.put(np.zeros([2, 4, 4], np.float32))

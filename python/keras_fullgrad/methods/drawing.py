@@ -148,6 +148,38 @@ def draw(
     return stacked, tf.nest.map_structure(lambda *each: tf.stack(each, axis=-1), *maps_of_terms)
 
 
+def share_left_out(computed: ForwardPass) -> tf.Tensor:
+    """Measures how much of each target has no place in the map.
+
+    Args:
+        computed: What the model computed.
+
+    Returns:
+        The magnitude of the terms without a place, and of what no term accounts for, as a share of that and
+        of all other terms, (batch, K).
+    """
+    positions = computed.located
+    terms = [Term("input", "Input", positions.source, positions.source), *computed.terms]
+    has_place = [not isinstance(positions.of(term.signal), str) for term in terms]
+    shares = []
+    for target in computed.targets:
+        drawn = left = tf.zeros_like(target)
+        rest = target
+        gradients = computed.tape.gradient(target, [term.signal for term in terms])
+        for term, gradient, placed in zip(terms, gradients, has_place, strict=True):
+            if gradient is None:
+                continue
+            weight = tf.cast(_weight(gradient, term, simple=False), gradient.dtype)
+            product = tf.math.multiply_no_nan(weight, gradient)
+            total = tf.reduce_sum(positions.by_image(product[..., tf.newaxis], term.signal), axis=[1, 2])
+            total = tf.cast(total, target.dtype)
+            rest -= total
+            drawn, left = (drawn + tf.abs(total), left) if placed else (drawn, left + tf.abs(total))
+        left += tf.abs(rest)
+        shares.append(tf.math.divide_no_nan(left, left + drawn))
+    return tf.stack(shares, axis=-1)
+
+
 class _Factor(NamedTuple):
     """A gradient and what it is to be multiplied by, as a grid over a part of the image."""
 

@@ -35,6 +35,7 @@ def traced(method: Callable[..., Explanation]) -> Callable[..., Explanation]:
     """
     signature = inspect.signature(method)
 
+    @tf.autograph.experimental.do_not_convert  # It loses defaults, and there is nothing to convert.
     @functools.wraps(method)
     def run(*args: Any, **kwargs: Any) -> Explanation:
         if not tf.executing_eagerly():

@@ -127,7 +127,8 @@ def full_gradients(
 
     Returns:
         The logits, (batch, K), and their maps, (batch, space, K), as tensors. With ``return_terms`` also the
-        maps of the input and of each layer with a place in the map, which add up to the maps.
+        maps of the input and of each layer with a place in the map, which add up to the maps, and the share
+        of each logit that has none.
 
     Raises:
         ValueError: If the inputs hold no positions, the preset is unknown, options exclude each other,
@@ -158,7 +159,14 @@ def full_gradients(
         channel_axis=_channel_axis(drawn, spatial_axis),
     )
     maps, terms = drawing.draw(computed, style, simple, return_terms)
-    return Explanation(computed.logits, maps, classes=computed.classes, outputs=computed.outputs, terms=terms)
+    return Explanation(
+        computed.logits,
+        maps,
+        classes=computed.classes,
+        outputs=computed.outputs,
+        terms=terms,
+        left_out=drawing.share_left_out(computed) if return_terms and not simple else None,
+    )
 
 
 def _gradient(computed: collect.ForwardPass, target: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:

@@ -164,7 +164,7 @@ def _for_same_classes(
 
 def _averaged(explanation: Explanation) -> dict[str, Any]:
     """The parts that are averaged: which classes they are of is not."""
-    names = ("logits", "outputs", "maps", "terms")
+    names = ("logits", "outputs", "maps", "terms", "left_out")
     return {name: part for name, part in explanation.parts.items() if name in names}
 
 

@@ -140,7 +140,7 @@ def forward(
         listened.append((layer, signal))
         return signal
 
-    with tf.GradientTape(persistent=count > 1, watch_accessed_variables=False) as tape:
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch([x for x in given if x.dtype.is_floating])
         if exposed:
             outputs, signals = model.signals(
