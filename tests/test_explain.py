@@ -1,9 +1,5 @@
 """Explaining data of every kind, traces, and every wrong input."""
 
-import gc
-import warnings
-import weakref
-
 import keras
 import numpy as np
 import pytest
@@ -11,8 +7,6 @@ import tensorflow as tf
 
 import keras_fullgrad as ke
 from keras_fullgrad import targets
-from keras_fullgrad.maps import native
-from keras_fullgrad.running import traces
 
 
 def test_one_line_and_nothing_prepared(small_net, images):
@@ -117,66 +111,11 @@ def test_integers_are_taken_as_they_are(small_net):
     )
 
 
-def count_traces(monkeypatch):
-    traces = []
-    original = ke.methods.gradient.full_gradients
-
-    def counting(*args, **kwargs):
-        traces.append(args[1].shape)
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(ke.methods.gradient, "full_gradients", counting)
-    return traces
-
-
-def test_no_retrace(monkeypatch, small_net, images):
-    traces = count_traces(monkeypatch)
-    layers, biases = ke.inspection.layers_with_biases(small_net)
-    exposed = ke.inspection.expose(small_net, layers, "head")
-    for _ in range(3):
-        ke.full_gradients(small_net, images, 1, batch_size=2, verbose=0)  # 2, 2 and 1 images
-        ke.full_gradients(exposed, images, 1, batch_size=2, biases=biases, verbose=0)
-    assert len(traces) == 2
-    ke.full_gradients(small_net, images[:, :10], 1, verbose=0)
-    assert len(traces) == 3
-
-
-def test_weights_are_read_when_called(small_net, images):
-    before = ke.full_gradients(small_net, images, 1, postprocessing=None, verbose=0)[1]
-    small_net.get_layer("c1").bias.assign_add(np.ones(5))
-    after = ke.full_gradients(small_net, images, 1, postprocessing=None, verbose=0)[1]
-    exposed = ke.inspection.expose(small_net)
-    fresh = ke.full_gradients(exposed, images, 1, postprocessing=None, verbose=0)[1]
-    assert not np.allclose(before, after)
-    np.testing.assert_array_equal(after, fresh)
-
-
-def test_a_deleted_model_is_freed(images):
-    image = keras.Input([16, 12, 3])
-    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(image)))
-    layer = weakref.ref(model.layers[1])
-    ke.full_gradients(model, images, verbose=0)
-    exposed = ke.inspection.expose(model)
-    ke.full_gradients(exposed, images, verbose=0)
-    references = [weakref.ref(model), weakref.ref(exposed), layer]
-    del model, exposed, image
-    keras.backend.clear_session()
-    gc.collect()
-    assert [reference() for reference in references] == [None] * 3
-
-
 def test_a_model_that_was_never_called(images):
     model = keras.Sequential(
         [keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
     )
     assert ke.full_gradients(model, images, verbose=0)[1].shape == (5, 16, 12, 1)
-
-
-@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"jit_compile": True}])
-def test_a_compiled_model(small_net, images, options):
-    expected = ke.full_gradients(small_net, images, 1, verbose=0)[1]
-    small_net.compile("sgd", "mse", **options)
-    np.testing.assert_array_equal(ke.full_gradients(small_net, images, 1, verbose=0)[1], expected)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float64"])
@@ -379,79 +318,6 @@ def test_indices_of_an_unknown_number_of_classes(small_net):
 def test_a_method_takes_floating_inputs_only(small_net):
     with pytest.raises(ValueError, match="floating type, got int32"):
         ke.methods.gradient.gradients(small_net, tf.zeros([1, 16, 12, 3], tf.int32))
-
-
-def test_a_new_lambda_at_each_call_does_not_fill_the_memory(small_net, images):
-    for _ in range(traces._MOST_KEPT + 2):
-        ke.gradients(small_net, images[:1], gradient_filter=lambda t: tf.abs(t), verbose=0)
-    assert len(traces._KEPT[small_net].traces) == traces._MOST_KEPT
-
-
-def test_without_the_native_library(monkeypatch, small_net, images):
-    """As where it was built for another TensorFlow: everything runs, and native is refused."""
-    monkeypatch.setattr(native, "load", lambda: (None, "built for TensorFlow 2.20.0"))
-    assert not ke.maps.native_available()
-    maps = ke.full_gradients(small_net, images, 1, verbose=0)[1]
-    with pytest.raises(RuntimeError, match="backend='native' needs the native library: built for"):
-        ke.full_gradients(small_net, images, 1, backend="native", verbose=0)
-    with pytest.warns(UserWarning, match="runs in plain TensorFlow: built for TensorFlow 2.20.0"):
-        native.warn_without_native()
-    monkeypatch.undo()
-    with warnings.catch_warnings():
-        native.warn_without_native()
-    fused = ke.full_gradients(small_net, images, 1, backend="native", verbose=0)[1]
-    np.testing.assert_allclose(maps, fused, atol=1e-5)
-
-
-def test_a_library_built_for_another_tensorflow(monkeypatch):
-    from keras_fullgrad import _native
-
-    monkeypatch.setattr(_native, "build_info", lambda: {"tensorflow_version": "2.3.1"})
-    library, reason = native.load.__wrapped__()
-    assert library is None
-    assert f"built for TensorFlow 2.3.1, and this is {tf.__version__}; build it" in reason
-    assert "pip install" in reason
-
-
-@pytest.mark.parametrize(
-    ("built", "capability", "reason"),
-    [
-        (
-            {"cuda_version": None},
-            (9, 0),
-            "built without CUDA; build it again with: FULLGRAD_CUDA=ON pip install",
-        ),
-        (
-            {"cuda_version": "13.0", "cuda_architectures": "80 90"},
-            (7, 5),
-            "capability 8.0 and more, and the Card has 7.5; set CUDAARCHS=75",
-        ),
-        ({"cuda_version": "13.0", "cuda_architectures": "80 90"}, (9, 0), ""),
-    ],
-)
-def test_gpus_that_the_library_was_not_built_for(monkeypatch, built, capability, reason):
-    from keras_fullgrad import _native
-
-    details = {"device_name": "Card", "compute_capability": capability}
-    monkeypatch.setattr(_native, "build_info", lambda: built)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
-    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
-    said = native.left_to_tensorflow_on_gpus.__wrapped__()
-    assert (reason in said) if reason else (said == "")
-
-
-def test_a_gpu_without_a_kernel_runs_in_tensorflow(monkeypatch, small_net, images):
-    """Rather than move all gradients to the CPU, where the native op would run."""
-    expected = ke.full_gradients(small_net, images, 1, verbose=0)[1]
-    monkeypatch.setattr(native, "left_to_tensorflow_on_gpus", lambda: "it has no kernel")
-    with pytest.warns(UserWarning, match="runs in plain TensorFlow: it has no kernel"):
-        native.warn_without_native()
-    exposed = ke.inspection.expose(small_net)
-    traced = tf.function(lambda x: ke.methods.gradient.full_gradients(exposed, x, tf.ones([5, 1], tf.int64)))
-    graph = traced.get_concrete_function(tf.TensorSpec(images.shape, tf.float32)).graph
-    assert not [op for op in graph.get_operations() if "SaliencyMap" in op.type]
-    maps = ke.full_gradients(exposed, images, 1, verbose=0)[1]
-    np.testing.assert_allclose(maps, expected, atol=1e-5)
 
 
 def test_batch_by_batch(small_net, images):

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from zoo_layers import Affine, Block, Classifier, Coordinates, LayerScale, Powers
+
 IMAGE = (12, 10, 3)
 NETS = {}
 SHAPES = {}
@@ -56,34 +58,6 @@ def sequential():
 def sequential_unbuilt():
     parts = [layers.Conv2D(5, 3, activation="gelu"), layers.GlobalMaxPooling2D(), layers.Dense(4)]
     return keras.Sequential(parts)
-
-
-class Block(keras.Model):
-    """A model whose graph nobody can read, with operations between its layers."""
-
-    def __init__(self, filters, **options):
-        super().__init__(**options)
-        self.first = layers.Conv2D(filters, 3, padding="same")
-        self.norm = layers.BatchNormalization()
-        self.gate = layers.Conv2D(filters, 1, activation="sigmoid")
-
-    def call(self, x, training=False):
-        x = self.norm(self.first(x), training=training)
-        return tf.nn.silu(x) * self.gate(x) + 0.25
-
-
-class Classifier(keras.Model):
-    """A subclassed model with a call that takes only the inputs."""
-
-    def __init__(self):
-        super().__init__()
-        self.blocks = [Block(4), keras.Sequential([layers.Conv2D(3, 1), Block(5)])]
-        self.head = layers.Dense(4, activation="softmax")
-
-    def call(self, x):
-        for block in self.blocks:
-            x = block(x)
-        return self.head(tf.reduce_mean(x, [1, 2]))
 
 
 @net()
@@ -153,30 +127,9 @@ def time_distributed():
     )
 
 
-class Affine(keras.Layer):
-    """A layer of a user's own, with a weight named bias."""
-
-    def build(self, shape):
-        self.kernel = self.add_weight(shape=(shape[-1], 5), name="kernel")
-        self.bias = self.add_weight(shape=(5,), name="bias")
-
-    def call(self, x):
-        return ops.gelu(ops.matmul(x, self.kernel) + self.bias)
-
-
 @net()
 def custom_layer():
     return chain(Affine())
-
-
-class Powers(keras.Layer):
-    """A layer whose bias is no bias: it is multiplied, and fits no signal."""
-
-    def build(self, shape):
-        self.bias = self.add_weight(shape=(7, 2), name="bias")
-
-    def call(self, x):
-        return x * ops.sum(self.bias)
 
 
 @net()
@@ -254,16 +207,6 @@ def preprocessing():
     )
 
 
-class LayerScale(keras.Layer):
-    """As ConvNeXt has it."""
-
-    def build(self, shape):
-        self.gamma = self.add_weight(shape=(shape[-1],), initializer="random_uniform", name="gamma")
-
-    def call(self, x):
-        return x * self.gamma
-
-
 @net()
 def layer_scale():
     image = keras.Input(IMAGE)
@@ -277,22 +220,6 @@ def dense_head():
     x = layers.MaxPooling2D()(layers.Conv2D(4, 3, activation="relu")(image))
     x = layers.Dropout(0.5)(layers.Dense(8, activation="relu")(layers.Flatten()(x)))
     return keras.Model(image, layers.Softmax()(layers.Dense(4)(x)))
-
-
-class Coordinates(keras.Layer):
-    """Adds what a convolution makes of the positions: the same for every image, with a batch of 1."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = layers.Conv2D(4, 1, activation="relu")
-
-    def build(self, shape):
-        self.conv.build((1, *shape[1:3], 2))
-
-    def call(self, x):
-        rows, columns = ops.linspace(-1.0, 1.0, x.shape[1]), ops.linspace(-1.0, 1.0, x.shape[2])
-        grid = ops.stack(ops.meshgrid(rows, columns, indexing="ij"), axis=-1)
-        return x + self.conv(grid[None])
 
 
 @net()

@@ -12,13 +12,14 @@ import keras_fullgrad as ke
 import zoo
 from keras_fullgrad.integrations import saved_model
 
+pytestmark = pytest.mark.slow
+
 CLASSES = [[0, 3], [1, 2], [2, 1], [3, 0], [0, 0]]
 
 ALONE = """
 import sys
 import numpy as np, tensorflow as tf
 
-pytestmark = pytest.mark.slow
 folder, library = sys.argv[1:]
 if library != "None":
     tf.load_op_library(library)

@@ -101,6 +101,8 @@ def test_native_and_tensorflow_agree_and_a_map_depends_on_its_image_alone(name):
     model, x = places_zoo.make(name)
     options = {"verbose": 0, "postprocessing": None, "preset": "paper"}
     native = ke.full_gradients(model, x, 1, **options).maps
+    channels_first = x.ndim == 4 and x.shape[1] == 3
+    assert native.shape == (2, *(x.shape[2:] if channels_first else x.shape[1:-1]), 1)
     plain = ke.full_gradients(model, x, 1, backend="tensorflow", **options).maps
     np.testing.assert_allclose(native, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
     alone = ke.full_gradients(model, x[1:], 1, **options).maps

@@ -121,7 +121,8 @@ def draw(
     own = Term("input", "Input", source, source)
     placed = [(term, positions.of(term.signal)) for term in (own, *computed.terms)]
     drawn = [(term, placement) for term, placement in placed if not isinstance(placement, str)]
-    size = tf.gather(tf.shape(source), positions.space)
+    # As numbers where they are known, so that the map's shape is too.
+    size = tf.stack([source.shape[axis] or tf.shape(source)[axis] for axis in positions.space])
     maps: list[tf.Tensor] = []
     maps_of_terms: list[dict[str, tf.Tensor]] = []
     for target in computed.targets:
