@@ -13,7 +13,7 @@ from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.running import batches, traces
 from keras_fullgrad.terms import collect
 from keras_fullgrad.terms.parts import Decomposition, Part
-from keras_fullgrad.terms.positions import OF_THE_WHOLE_IMAGE
+from keras_fullgrad.terms.positions import NO_PLACE
 
 
 def decompose(
@@ -127,7 +127,7 @@ def left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None = None) ->
         for part in parts.parts:
             size = np.abs(part.explicit).sum()
             total += size
-            if part.left_out not in (None, OF_THE_WHOLE_IMAGE) and size:
+            if part.left_out not in (None, *NO_PLACE) and size:
                 elsewhere += size
                 layers[part.name] = None
     total = missing + total or 1.0

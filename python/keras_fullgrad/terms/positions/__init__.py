@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from keras_fullgrad.terms.positions import rules
 from keras_fullgrad.terms.positions.placement import (
-    OF_THE_WHOLE_IMAGE,
+    NO_PLACE,
+    NOT_OF_THE_INPUT,
     Area,
     Piece,
     Placement,
@@ -21,7 +22,7 @@ from keras_fullgrad.terms.positions.placement import (
 )
 from keras_fullgrad.terms.positions.places import Places
 
-__all__ = ["OF_THE_WHOLE_IMAGE", "Area", "Piece", "Placement", "Positions", "follow"]
+__all__ = ["NO_PLACE", "Area", "Piece", "Placement", "Positions", "follow"]
 
 _IMAGES = 3
 _OPEN = 8  # Positions along an axis whose size is open: any number serves, they are relative to the image.
@@ -50,7 +51,7 @@ class Positions:
         """How to bring a signal into grids over the image, or why it has no place there."""
         places = self._places.get(signal.name)
         if places is None:
-            return "it does not depend on the inputs"
+            return NOT_OF_THE_INPUT
         return place(places, self._images, self.space)
 
     def by_image(self, tensor: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:

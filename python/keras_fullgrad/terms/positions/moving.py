@@ -237,7 +237,14 @@ def batch_to_space(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
     found = reshape(found, joined)
     slices = [slice(None), *(slice(c[0], n - c[1]) for c, n in zip(crops, joined[1:], strict=False))]
     slices += [slice(None)] * (len(joined) - len(slices))
-    return [sliced(found, slices)]
+    found = sliced(found, slices)
+    claims = []
+    for claim in found.claims:
+        for axis in range(1, axes + 1):
+            # The phases of a dilated convolution were each stretched by themselves.
+            claim = tuple(part.divided(axis) for part in claim)
+        claims.append(claim)
+    return [Places(found.shape, found.image, tuple(claims))]
 
 
 def space_to_batch(op: tf.Operation, inputs: Inputs) -> list[Places | None]:

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad.terms.positions.places import Claim, Places
+from keras_fullgrad.terms.positions.places import Claim, Places, evened
 
 OF_THE_WHOLE_IMAGE = "it has no positions: it is of the whole image"
+NOT_OF_THE_INPUT = "it does not depend on the inputs"
+NO_PLACE = (OF_THE_WHOLE_IMAGE, NOT_OF_THE_INPUT)
 """Why a dense layer after a pooling, or a class token, has no place. All other reasons: it is not known."""
 
 _CLOSE = 1e-6
@@ -135,6 +137,8 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
         >>> place(Places.of_input([2, 4, 6, 3]), images=2, space=[1, 2]).layout
         'channels_last'
     """
+    if places.image is None and len(places.shape) < 3:
+        return OF_THE_WHOLE_IMAGE
     if places.image is None:
         return "it comes from operations whose positions are not known"
     claims = [claim for claim in places.claims if any(claim[axis - 1].centre.size > 1 for axis in space)]
@@ -147,14 +151,15 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
         return "it mixes images"
     axis, outer, inner = views
     rank = len(places.shape)
-    parts = [claims[0][each - 1] for each in space]
+    claim = evened(claims[0])
+    parts = [claim[each - 1] for each in space]
     telling = {
         a for part in parts for a in range(rank) if part.centre.shape[a] > 1 or part.extent.shape[a] > 1
     }
     spatial = sorted(telling - {axis})
     channels = [a for a in range(rank) if a != axis and a not in spatial]
     order = (axis, *spatial, *channels)
-    grids = _grids(claims[0], places, space, order, len(spatial), (outer, images, inner))
+    grids = _grids(claim, places, space, order, len(spatial), (outer, images, inner))
     if not grids:
         return "its positions make up no grid"
     placement = Placement(order, len(spatial), outer, inner, tuple(grids), None)

@@ -54,7 +54,7 @@ class Part:
             return self  # Another axis holds the positions.
         centre, extent = (np.moveaxis(x, axis, -1) for x in np.broadcast_arrays(self.centre, self.extent))
         present = centre.shape[-1]
-        if present == size and not np.isnan(centre).any():
+        if present == size and (np.diff(centre) != 0).all() and not np.isnan(centre).any():
             return self
         rows = [
             _stretched_row(*row, size)
@@ -63,6 +63,39 @@ class Part:
         shape = (*centre.shape[:-1], size)
         centres, extents = (np.moveaxis(np.reshape(x, shape), -1, axis) for x in zip(*rows, strict=True))
         return Part(compact(centres), compact(extents))
+
+    def evened(self) -> "Part":
+        """The part of positions that follow each other along one axis, all as long, if they do."""
+        axes = [axis for axis, size in enumerate(self.centre.shape) if size > 1]
+        if len(axes) != 1 or self.extent.shape[axes[0]] not in (1, self.centre.shape[axes[0]]):
+            return self
+        centre, extent = np.broadcast_arrays(self.centre, self.extent)
+        row, lengths = centre.ravel(), extent.ravel()
+        seen = np.flatnonzero(~np.isnan(row))
+        steps = np.diff(row[seen])
+        if extent.size != row.size or not ((steps >= 0).all() or (steps <= 0).all()):
+            return self
+        if len(seen) < 2 or seen[-1] - seen[0] + 1 != len(seen):
+            return self
+        centres, extents = np.full(len(row), np.nan), np.full(len(row), np.nan)
+        centres[seen], extents[seen] = _stretched_row(row[seen], lengths[seen], len(seen))
+        return Part(centres.reshape(centre.shape), compact(extents.reshape(centre.shape)))
+
+    def divided(self, axis: int) -> "Part":
+        """The part of positions along an axis that divide all that they see together evenly."""
+        size = self.centre.shape[axis]
+        if size == 1 or self.centre.size > size:
+            return self
+        centre, half = (
+            self.centre.ravel(),
+            np.abs(np.broadcast_to(self.extent, self.centre.shape)).ravel() / 2,
+        )
+        start, end = np.nanmin(centre - half), np.nanmax(centre + half)
+        if centre[0] > centre[-1]:
+            start, end = end, start
+        each = (end - start) / size
+        centre = (start + (np.arange(size) + 0.5) * each).reshape(self.centre.shape)
+        return Part(centre, np.full([1] * self.centre.ndim, each))
 
     def says_no_more_than(self, other: "Part") -> bool:
         """Whether the other tells the same more closely."""
@@ -189,6 +222,15 @@ def closest(claims: Sequence[Claim]) -> tuple[Claim, ...]:
     return tuple(kept)
 
 
+def evened(claim: Claim) -> Claim:
+    """A claim whose positions along an axis of their own are all as long, as where an image was repeated."""
+    depends = [{axis for axis, size in enumerate(part.centre.shape) if size > 1} for part in claim]
+    return tuple(
+        part.evened() if not any(own & other for j, other in enumerate(depends) if j != i) else part
+        for i, (part, own) in enumerate(zip(claim, depends, strict=True))
+    )
+
+
 def compact(array: np.ndarray) -> np.ndarray:
     """An array with size 1 along the axes that it does not depend on."""
     for axis, size in enumerate(array.shape):
@@ -214,9 +256,14 @@ def _stretched_row(centre: np.ndarray, extent: np.ndarray, size: int) -> tuple[n
     if not len(seen):
         return np.full(size, np.nan), np.full(size, np.nan)
     first, last = seen[0], seen[-1]
+    steps = np.diff(centre[seen])
+    if not steps.any():  # Another axis holds the positions.
+        return np.full(size, centre[first]), np.full(size, extent[first])
+    if (steps >= 0).all() or (steps <= 0).all():
+        start, end = centre[first] - extent[first] / 2, centre[last] + extent[last] / 2
+        each = (end - start) / size
+        return start + (np.arange(size) + 0.5) * each, np.full(size, each)
+    # Positions that were rolled: those in between two lie in between.
     index = first - 0.5 + (np.arange(size) + 0.5) * (last - first + 1) / size
-    # Beyond the outer centres a position's own extent leads on.
     inner = np.interp(index, seen, centre[seen])
-    inner += np.minimum(index - first, 0) * extent[first] + np.maximum(index - last, 0) * extent[last]
-    extents = np.interp(index, seen, extent[seen]) * ((last - first + 1) / size)
-    return inner, extents
+    return inner, np.interp(index, seen, extent[seen]) * ((last - first + 1) / size)
