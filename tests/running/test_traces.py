@@ -90,6 +90,7 @@ def test_a_model_whose_configuration_changed_is_traced_anew(small_net, images, c
     np.testing.assert_allclose(tf.nn.softmax(explained), small_net(images), rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:__array__")  # Keras's, of h5py.
 def test_calls_training_and_saving_keep_a_trace(small_net, images, tmp_path):
     def kept():
         ke.gradients(small_net, images, 1, verbose=0)

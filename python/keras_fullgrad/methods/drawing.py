@@ -101,21 +101,7 @@ def check_drawable(inputs: tf.Tensor) -> None:
 def draw(
     computed: ForwardPass, style: Style, simple: bool, by_term: bool
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor] | None]:
-    """Draws the map of each target.
-
-    Args:
-        computed: What the model computed.
-        style: How it is drawn.
-        simple: Whether to leave the biases out as factors.
-        by_term: Whether to return each layer's own map too.
-
-    Returns:
-        The maps, (batch, space, K), and on request those of the input and of each layer, which add up to
-        them.
-
-    Raises:
-        ValueError: If the targets do not depend on the input.
-    """
+    """Draws the map of each target, (batch, space, K), and on request those of its terms."""
     positions = computed.located
     source = positions.source
     own = Term("input", "Input", source, source)
@@ -150,15 +136,7 @@ def draw(
 
 
 def share_left_out(computed: ForwardPass) -> tf.Tensor:
-    """Measures how much of each target has no place in the map.
-
-    Args:
-        computed: What the model computed.
-
-    Returns:
-        The magnitude of the terms without a place, and of what no term accounts for, as a share of that and
-        of all other terms, (batch, K).
-    """
+    """The share of each target that has no place in the map, or that no term accounts for, (batch, K)."""
     positions = computed.located
     terms = [Term("input", "Input", positions.source, positions.source), *computed.terms]
     has_place = [not isinstance(positions.of(term.signal), str) for term in terms]

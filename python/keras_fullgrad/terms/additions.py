@@ -51,13 +51,12 @@ def additions(graph: tf.Graph, weight: Any) -> list[Addition] | None:
 
     Example:
         >>> bias = tf.Variable([1.0])
-        >>> @tf.function
-        ... def find(x):
+        >>> def find(x):
         ...     y = tf.nn.relu(x + bias)
-        ...     found = additions(x.graph, bias)
-        ...     return len(found), y - found[0].signal
-        >>> [int(x) for x in find(tf.constant([2.0]))]
-        [1, 0]
+        ...     return y, additions(x.graph, bias)[0].signal
+        >>> y, before = tf.function(find, autograph=False)(tf.constant([-2.0]))
+        >>> y.numpy().tolist(), before.numpy().tolist()
+        ([0.0], [-1.0])
     """
     found: list[Addition] = []
     waiting = list(_readings(graph, weight))
@@ -86,14 +85,17 @@ def is_read(graph: tf.Graph, weight: Any) -> bool:
 
     Example:
         >>> bias = tf.Variable([1.0])
-        >>> tf.function(lambda x: is_read(x.graph, bias))(tf.constant(1.0)).numpy()
+        >>> def find(x):
+        ...     return tf.constant(is_read(x.graph, bias))
+        >>> bool(tf.function(find, autograph=False)(tf.constant(1.0)))
         False
     """
     return next(_readings(graph, weight), None) is not None
 
 
 def _readings(graph: tf.Graph, weight: Any) -> Iterator[tf.Tensor]:
-    handle = getattr(getattr(weight, "value", weight), "handle", None)
+    variable = weight if hasattr(weight, "handle") else getattr(weight, "value", None)
+    handle = getattr(variable, "handle", None)
     for outside, inside in getattr(graph, "captures", ()):
         if outside is handle and handle is not None:
             yield inside

@@ -121,7 +121,7 @@ def forward(
         >>> from keras_fullgrad.model.exposing import expose
         >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3), keras.layers.Dense(2)])
         >>> [term.bias.shape for term in forward(expose(model), tf.ones([1, 4])).terms]
-        [TensorShape([3])]
+        [TensorShape([3]), TensorShape([2])]
     """
     exposed = isinstance(model, ExposedModel)
     if implicit_biases and not exposed:

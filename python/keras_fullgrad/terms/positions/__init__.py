@@ -98,11 +98,10 @@ def follow(
         ValueError: If convolutions add up different axes of the input.
 
     Example:
-        >>> @tf.function
-        ... def layout(x):
+        >>> def layout(x):
         ...     y = tf.nn.conv2d(tf.transpose(x, [0, 2, 3, 1]), tf.ones([3, 3, 5, 2]), 1, "SAME")
-        ...     return follow(x).channel_axis
-        >>> layout(tf.ones([1, 5, 8, 8])).numpy()
+        ...     return tf.constant(follow(x).channel_axis)
+        >>> int(tf.function(layout, autograph=False)(tf.ones([1, 5, 8, 8])))
         1
     """
     images = source.shape[0] or _IMAGES

@@ -86,15 +86,7 @@ def _turned(places: Places, axes: Sequence[int]) -> Places:
 
 
 def concatenated(inputs: Sequence[tuple[tuple[int, ...], Places | None]], axis: int) -> Places:
-    """The places of tensors one after the other.
-
-    Args:
-        inputs: The shape and the places of each; None where it does not depend on the input.
-        axis: The axis that they follow each other along.
-
-    Returns:
-        The places; parts that do not depend on the input stand for no place.
-    """
+    """The places of tensors, by their shapes and places, one after the other; no place where one has none."""
     there = [places for _, places in inputs if places is not None and places.image is not None]
     shape = list(there[0].shape) if there else list(inputs[0][0])
     shape[axis] = sum(size[axis] for size, _ in inputs)

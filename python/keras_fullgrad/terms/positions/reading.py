@@ -55,15 +55,7 @@ def shape_of(tensor: tf.Tensor, places: Places | None) -> tuple[int, ...]:
 
 
 def value_of(op: tf.Operation, inputs: Inputs) -> np.ndarray | None:
-    """Computes what is computed of shapes: the sizes that reshapes, slices and so on take in.
-
-    Args:
-        op: An operation.
-        inputs: What it takes in.
-
-    Returns:
-        Its only output; None where that is not known while tracing.
-    """
+    """The value of an operation that computes with shapes, as the sizes of a reshape, if known."""
     if len(op.outputs) != 1 or not (op.outputs[0].dtype.is_integer or op.type in ("Cast", "Const")):
         return None
     if op.type == "Shape" and inputs[0] is not None:

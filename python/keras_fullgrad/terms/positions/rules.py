@@ -13,15 +13,7 @@ from keras_fullgrad.terms.positions.reading import Inputs, Rule, first_of, open_
 
 
 def after(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
-    """Tells the places of what an operation puts out.
-
-    Args:
-        op: The operation, of a graph.
-        inputs: The places of its inputs.
-
-    Returns:
-        Places for each output; None where it does not depend on the input.
-    """
+    """The places of what an operation puts out; None where it does not depend on the input."""
     if op.type in _INDEPENDENT or all(each is None for each in inputs):
         return [None] * len(op.outputs)
     rule = _RULES.get(op.type)
@@ -37,13 +29,7 @@ def after(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
 def follow(
     operations: Iterable[tf.Operation], places: dict[str, Places], vote: Callable[[int], None] | None = None
 ) -> None:
-    """Follows places through operations.
-
-    Args:
-        operations: The operations, each after those whose outputs it takes in.
-        places: The places of tensors, by name, which grow.
-        vote: Called with each axis of the input that a convolution takes for channels.
-    """
+    """Follows places, which grow, through operations; votes for axes that convolutions add up."""
     values: dict[str, np.ndarray] = {}
     given = set(places)
     for op in operations:
@@ -64,15 +50,7 @@ def follow(
 
 
 def channel_axes(op: tf.Operation, inputs: Inputs) -> set[int]:
-    """Tells which axis of the input a convolution takes for channels.
-
-    Args:
-        op: An operation.
-        inputs: The places of what it takes in.
-
-    Returns:
-        The axis; nothing where it is no convolution, or adds up what came of several axes.
-    """
+    """The axis of the input that a convolution takes for channels; nothing where it adds up several."""
     if op.type not in _CONVOLUTIONS or inputs[0] is None:
         return set()
     channels, _ = mixing.axes_of(op)
