@@ -18,7 +18,7 @@ def test_examples_run(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "maps.png").stat().st_size > 10_000
     assert "relative error" in capsys.readouterr().out
     assert names["parts"].relative_error < 1e-4
-    error = abs(sum(names["terms"].values()) - names["maps"]).max() / names["maps"].max()
+    error = abs(sum(names["explained"].terms.values()) - names["maps"]).max() / names["maps"].max()
     assert error < 1e-5
 
 
