@@ -69,9 +69,9 @@ def replaced(layer: keras.Layer, name: str, make: Callable[[Any], Any]) -> Itera
 
 def attributes(layer: keras.Layer) -> dict[str, Any]:
     """The attributes of a layer, without what :func:`replaced` put in their place."""
-    found = dict(vars(layer))
-    if _REPLACEMENTS:
-        with _LOCK:
+    with _LOCK:
+        found = dict(vars(layer))
+        if _REPLACEMENTS:
             for (key, name), replacement in _REPLACEMENTS.items():
                 if key == id(layer):
                     found[name] = replacement.before

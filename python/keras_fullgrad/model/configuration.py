@@ -67,5 +67,7 @@ def _mark(value: Any) -> Hashable:
         return tuple(map(_mark, value))
     if kind is types.FunctionType:
         # Unlike its id, equal to no other even when the function is gone.
-        return weakref.ref(value)
+        reference = weakref.ref(value)
+        hash(reference)  # It cannot be computed any more when the function is gone.
+        return reference
     return id(value)
