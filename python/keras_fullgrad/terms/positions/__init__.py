@@ -52,6 +52,9 @@ class Positions:
         places = self._places.get(signal.name)
         if places is None:
             return NOT_OF_THE_INPUT
+        if signal is self.source and len(places.shape) > 2:
+            # Its own positions, be there only one along each axis.
+            places = Places.of_input([self._images, *(max(2, size) for size in places.shape[1:])])
         return place(places, self._images, self.space)
 
     def by_image(self, tensor: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
