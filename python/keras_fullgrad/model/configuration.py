@@ -47,7 +47,7 @@ def configuration(model: keras.Model) -> Hashable:
     """
     marks = [
         (name, _mark(value))
-        for name, value in vars(model).items()
+        for name, value in _keras.attributes(model).items()
         if name[0] != "_" and name not in _TRAINING
     ]
     for layer in layers.flatten_layers(model):
