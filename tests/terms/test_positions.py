@@ -110,6 +110,25 @@ def test_native_and_tensorflow_agree_and_a_map_depends_on_its_image_alone(name):
 
 
 @pytest.mark.parametrize("name", NETS)
+def test_a_function_of_one_image_draws_what_one_of_any_number_does(name):
+    """A graph whose batch is known to be of one image has no images to tell apart."""
+    model, x = places_zoo.make(name)
+    options = {"preset": "paper", "return_terms": True}
+
+    def draw(shape):
+        traced = tf.function(
+            lambda x: ke.methods.gradient.full_gradients(model, x, tf.ones([1, 1], tf.int64), **options).terms
+        )
+        return traced.get_concrete_function(tf.TensorSpec(shape))(tf.constant(x[:1]))
+
+    one, any_number = draw(x[:1].shape), draw([None, *x.shape[1:]])
+    assert list(one) == list(any_number)
+    for term in one:
+        largest = np.abs(any_number[term]).max()
+        np.testing.assert_allclose(one[term], any_number[term], rtol=1e-4, atol=1e-4 * largest, err_msg=term)
+
+
+@pytest.mark.parametrize("name", NETS)
 def test_terms_add_up(name):
     model, x = places_zoo.make(name)
     parts = ke.decompose(model, x, 1)

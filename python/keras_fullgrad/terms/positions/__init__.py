@@ -69,7 +69,7 @@ class Positions:
             into as many runs as there are images.
         """
         places = self._places.get(signal.name)
-        views = None if places is None or places.image is None else views_of(places.image, self._images)
+        views = None if places is None else views_of(places, self._images)
         axis, outer, inner = views or (0, 1, 1)
         rank = tensor.shape.rank
         if axis:

@@ -146,7 +146,7 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
         return OF_THE_WHOLE_IMAGE
     if len(claims) > 1:
         return "its elements belong to two positions each"
-    views = views_of(places.image, images)
+    views = views_of(places, images)
     if views is None:
         return "it mixes images"
     axis, outer, inner = views
@@ -172,22 +172,28 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
     return placement
 
 
-def views_of(image: np.ndarray, images: int) -> tuple[int, int, int] | None:
+def views_of(places: Places, images: int) -> tuple[int, int, int] | None:
     """Finds the axis of images, and how many views stand outside and inside of them along it.
 
     Args:
-        image: The index of the image that each element belongs to.
+        places: What the elements stand for.
         images: How many images there are.
 
     Returns:
         The axis, and the two counts; None where elements of images are mixed, or in no such order.
 
     Example:
-        >>> views_of(np.array([0.0, 0, 1, 1, 0, 0, 1, 1])[:, np.newaxis], images=2)
-        (0, 2, 2)
+        >>> from keras_fullgrad.terms.positions.places import Places
+        >>> views_of(Places.of_input([2, 4, 6, 3]), images=2)
+        (0, 1, 1)
     """
+    image = places.image
+    if image is None or np.isnan(image).any():
+        return None
+    if images == 1:  # All along the first axis are views of the one.
+        return 0, 1, places.shape[0]
     axes = [axis for axis, size in enumerate(image.shape) if size > 1]
-    if len(axes) != 1 or np.isnan(image).any():
+    if len(axes) != 1:
         return None
     along = image.ravel()
     inner = int(np.argmax(along != along[0]))
