@@ -188,7 +188,7 @@ def main():
 
     maps = draw_maps(model, x)
     curves = draw_curves(model, x, maps)
-    energies = {name: ke.metrics.energy_in_box(each, scenes.boxes) for name, each in maps.items()}
+    energies = {name: ke.metrics.energy_pointing_game(each, scenes.boxes) for name, each in maps.items()}
     layers, cascades = draw_cascades(model, x[: options.cascades])
     values = {measure: {name: c.areas for name, c in each.items()} for measure, each in curves.items()}
     values["energy in box"] = {name: energy.values for name, energy in energies.items()}

@@ -144,12 +144,12 @@ def _drawn(
         if image.ndim == 2 or (image.ndim == 3 and image.shape[-1] == 1):
             photograph = image.dtype.kind in "iu" or overlay is not None
             colours = cmap or ("gray" if photograph else pictures.COLOURS)
-            layers.append((arrays.plane(image), {"cmap": pictures.colour_map(colours)}))
+            layers.append((arrays.as_map(image), {"cmap": pictures.colour_map(colours)}))
         else:
             layers.append((pictures.displayable(image), {}))
         if overlay is not None:
             style = {"cmap": pictures.colour_map(overlay_cmap or pictures.COLOURS), "alpha": alpha}
-            layers.append((arrays.resized(arrays.plane(overlay), image.shape[:2]), style))
+            layers.append((arrays.resized(arrays.as_map(overlay), image.shape[:2]), style))
     except ValueError as error:
         raise ValueError(f"image {index}: {error}") from None
     return layers

@@ -43,8 +43,8 @@ def test_curves_of_a_sum_by_hand(linear):
 def by_hand(model, x, maps, y, share, value, which):
     """One image after the other, pixel by pixel, through Keras's own predict."""
     outputs = []
-    for image, plane, label in zip(x, maps, y, strict=True):
-        order = np.argsort(plane.ravel())
+    for image, each, label in zip(x, maps, y, strict=True):
+        order = np.argsort(each.ravel())
         count = round(share * order.size)
         replaced = {
             "least": order[:count],
@@ -53,7 +53,7 @@ def by_hand(model, x, maps, y, share, value, which):
         }[which]
         image = image.copy()
         for position in replaced:
-            image[np.unravel_index(position, plane.shape[:2])] = value
+            image[np.unravel_index(position, each.shape[:2])] = value
         outputs.append(model.predict(image[np.newaxis], verbose=0)[0, label])
     return np.array(outputs)
 

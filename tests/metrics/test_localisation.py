@@ -10,7 +10,7 @@ RNG = np.random.default_rng(0)
 
 def test_energy_by_hand():
     maps = np.array([[[1, 2, 3], [4, 5, 6]], [[0, 0, 0], [0, 8, 0]]])
-    energy = ke.metrics.energy_in_box(maps, np.array([[0, 1, 2, 3], [0, 0, 1, 2]]))
+    energy = ke.metrics.energy_pointing_game(maps, np.array([[0, 1, 2, 3], [0, 0, 1, 2]]))
     np.testing.assert_allclose(energy.values, [16 / 21, 0])
     np.testing.assert_allclose(energy.areas, [4 / 6, 2 / 6])
     assert energy.mean == pytest.approx(8 / 21)
@@ -22,7 +22,7 @@ def test_energy_by_hand():
 def test_an_even_map_has_the_energy_of_the_area(shape, height):
     first = RNG.integers(0, 3, [4, len(shape)])
     boxes = np.concatenate([first, first + RNG.integers(1, 3, first.shape)], axis=1)
-    energy = ke.metrics.energy_in_box(np.full([4, *shape], height), boxes)
+    energy = ke.metrics.energy_pointing_game(np.full([4, *shape], height), boxes)
     np.testing.assert_allclose(energy.values, energy.areas)
     sizes = np.prod(boxes[:, len(shape) :] - first, axis=1)
     np.testing.assert_allclose(energy.areas, sizes / np.prod(shape))
@@ -34,21 +34,21 @@ def test_boxes_are_masks(axes_of_classes):
     masks = np.zeros([2, 6, 5], bool)
     masks[0, 1:4, 2:5] = masks[1, 0:6, 4:5] = True
     boxes = np.array([[1, 2, 4, 5], [0, 4, 6, 5]], np.uint8)
-    from_boxes, from_masks = (ke.metrics.energy_in_box(maps, regions) for regions in (boxes, masks))
+    from_boxes, from_masks = (ke.metrics.energy_pointing_game(maps, regions) for regions in (boxes, masks))
     np.testing.assert_array_equal(from_boxes.values, from_masks.values)
     np.testing.assert_array_equal(from_boxes.areas, from_masks.areas)
 
 
 def test_all_energy_inside_beats_none():
     mask = RNG.random([3, 6, 5]) < 0.3
-    assert ke.metrics.energy_in_box(mask.astype(float), mask).values.tolist() == [1, 1, 1]
-    assert ke.metrics.energy_in_box(1.0 - mask, mask).values.tolist() == [0, 0, 0]
+    assert ke.metrics.energy_pointing_game(mask.astype(float), mask).values.tolist() == [1, 1, 1]
+    assert ke.metrics.energy_pointing_game(1.0 - mask, mask).values.tolist() == [0, 0, 0]
 
 
 def test_energies_are_those_of_quantus(demo):
     """Of its version 0.6.0, there named relevance mass accuracy."""
     maps = np.random.default_rng(0).random([6, 96, 96], np.float32)
-    energy = ke.metrics.energy_in_box(maps, demo[1].boxes[:6])
+    energy = ke.metrics.energy_pointing_game(maps, demo[1].boxes[:6])
     quantus = [0.0628711, 0.0511803, 0.0745283, 0.0524489, 0.0655823, 0.0438951]
     np.testing.assert_allclose(energy.values, quantus, rtol=1e-5)
 
@@ -73,4 +73,4 @@ ENERGY_ERRORS = [
 @pytest.mark.parametrize(("maps", "regions", "message"), ENERGY_ERRORS)
 def test_wrong_inputs_of_energy(maps, regions, message):
     with pytest.raises(ValueError, match=message):
-        ke.metrics.energy_in_box(maps, regions)
+        ke.metrics.energy_pointing_game(maps, regions)

@@ -179,7 +179,7 @@ def test_wrong_grids(arguments, message):
 
 def test_classes_are_side_by_side():
     maps = np.concatenate([MAP, 1 - MAP, MAP**2], -1)
-    figure = pictures.of_classes(IMAGE, maps, names=["cat", "dog", "a bird of a very long name indeed"])
+    figure = pictures.class_grid(IMAGE, maps, names=["cat", "dog", "a bird of a very long name indeed"])
     assert titles_of(figure)[:3] == ["image", "cat", "dog"]
     grey = IMAGE.mean(-1).astype(np.uint8)
     np.testing.assert_array_equal(shown(figure)[0], IMAGE)
@@ -188,7 +188,7 @@ def test_classes_are_side_by_side():
 
 
 def test_classes_without_names():
-    assert titles_of(pictures.of_classes(IMAGE, MAP)) == ["", ""]
+    assert titles_of(pictures.class_grid(IMAGE, MAP)) == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_classes_without_names():
 )
 def test_wrong_maps_of_classes(arguments, message):
     with pytest.raises(ValueError, match=message):
-        pictures.of_classes(*arguments)
+        pictures.class_grid(*arguments)
 
 
 def made_up_terms(layers):
@@ -214,7 +214,7 @@ def test_layers_are_in_order_with_their_shares(small_net, images):
         small_net, images[:2], y=[[0, 1]] * 2, return_terms=True, verbose=0
     )
     terms = explained.terms
-    figure = pictures.of_layers(scaled[:2], terms, index=1, target=1)
+    figure = pictures.layer_grid(scaled[:2], terms, index=1, target=1)
     names, shares = zip(*(title.split("\n") for title in titles_of(figure)[1:-1]), strict=True)
     assert names == tuple(terms) == ("input", "c1", "b1", "b2", "b3")
     expected = [terms[name][1, ..., 1].sum() / maps[1, ..., 1].sum() for name in names]
@@ -226,7 +226,7 @@ def test_layers_are_in_order_with_their_shares(small_net, images):
 
 def test_layers_of_a_deep_net_are_added_up_to_few_pictures():
     terms = made_up_terms(107)
-    figure = pictures.of_layers(np.zeros([2, 6, 5]), terms)
+    figure = pictures.layer_grid(np.zeros([2, 6, 5]), terms)
     titles = titles_of(figure)
     assert len(titles) == 12
     assert titles[2].startswith("conv2d_0\nto conv2d_11\n")
@@ -240,12 +240,12 @@ def test_layers_of_a_deep_net_are_added_up_to_few_pictures():
 
 def test_each_layer_by_itself_where_it_is_asked_for():
     terms = made_up_terms(20)
-    assert len(pictures.of_layers(np.zeros([2, 6, 5]), terms, groups=len(terms)).axes) == 23
+    assert len(pictures.layer_grid(np.zeros([2, 6, 5]), terms, groups=len(terms)).axes) == 23
 
 
 def test_a_map_of_nothing_has_no_shares():
     terms = {"input": np.zeros([1, 6, 5, 1]), "conv": np.zeros([1, 6, 5, 1])}
-    assert titles_of(pictures.of_layers(IMAGE[np.newaxis], terms))[1] == "input\n0.0%"
+    assert titles_of(pictures.layer_grid(IMAGE[np.newaxis], terms))[1] == "input\n0.0%"
 
 
 @pytest.mark.parametrize(
@@ -265,4 +265,4 @@ def test_a_map_of_nothing_has_no_shares():
 )
 def test_wrong_terms(terms, options, message):
     with pytest.raises(ValueError, match=message):
-        pictures.of_layers(IMAGE[np.newaxis], terms, **options)
+        pictures.layer_grid(IMAGE[np.newaxis], terms, **options)

@@ -75,9 +75,9 @@ def test_pictures_are_the_maps(small_net, images, tmp_path):
         for k, each in enumerate(card):
             expected = ke.filters.normalize(maps[image : image + 1, ..., k : k + 1])[0, ..., 0]
             np.testing.assert_allclose(decoded(each["map"]) / 255, expected, atol=0.06)
-            of_layers = list(cells(each))
+            shown = list(cells(each))
             for name, cell in drawn.items():
-                small = of_layers[cell]
+                small = shown[cell]
                 assert small.shape == (56, 40)
                 whole = terms[name][image, ..., k].astype(np.float32)
                 resized = Image.fromarray(whole).resize((40, 56), Image.Resampling.BILINEAR)

@@ -10,7 +10,7 @@ import numpy as np
 from keras_fullgrad import pictures
 from keras_fullgrad.demo.scenes import Scenes
 from keras_fullgrad.explain import full_gradients, gradients
-from keras_fullgrad.metrics import energy_in_box
+from keras_fullgrad.metrics import energy_pointing_game
 
 NET = Path(__file__).with_name("net.keras")
 SCENES = Path(__file__).with_name("scenes.npz")
@@ -60,7 +60,7 @@ def demonstrate(**params: Any) -> Demonstration:
     explained = full_gradients(model, scenes.images, verbose=0, **params)
     full = explained.maps[..., 0]
     plain = gradients(model, scenes.images, verbose=0).maps[..., 0]
-    full_energy, plain_energy = (energy_in_box(maps, scenes.boxes) for maps in (full, plain))
+    full_energy, plain_energy = (energy_pointing_game(maps, scenes.boxes) for maps in (full, plain))
     return Demonstration(
         scenes=scenes,
         predicted=explained.classes[:, 0],

@@ -6,7 +6,7 @@ Curves and energies take finished maps, of any method of ``keras_fullgrad.method
 
 from keras_fullgrad.metrics.curves import Curve
 from keras_fullgrad.metrics.deletion_insertion import deletion, insertion
-from keras_fullgrad.metrics.localisation import Energy, energy_in_box
+from keras_fullgrad.metrics.localisation import Energy, energy_pointing_game
 from keras_fullgrad.metrics.perturbation import pixel_perturbation
 from keras_fullgrad.metrics.randomisation import Cascade, cascading_randomisation
 
@@ -16,7 +16,7 @@ __all__ = [
     "Energy",
     "cascading_randomisation",
     "deletion",
-    "energy_in_box",
+    "energy_pointing_game",
     "insertion",
     "pixel_perturbation",
 ]

@@ -30,7 +30,7 @@ def as_images(x: Any) -> np.ndarray:
     return images
 
 
-def as_planes(maps: Any, axes: int) -> np.ndarray:
+def as_maps(maps: Any, axes: int) -> np.ndarray:
     """Takes maps of one class without their axis of classes.
 
     Args:
@@ -44,16 +44,16 @@ def as_planes(maps: Any, axes: int) -> np.ndarray:
         ValueError: If they are of another shape, of several classes, or not finite.
 
     Example:
-        >>> as_planes(np.zeros([2, 8, 8, 1]), axes=2).shape
+        >>> as_maps(np.zeros([2, 8, 8, 1]), axes=2).shape
         (2, 8, 8)
     """
     maps = np.asarray(maps)
-    planes = maps[..., 0] if maps.ndim == axes + 2 and maps.shape[-1] == 1 else maps
-    if planes.ndim != axes + 1:
+    of_one = maps[..., 0] if maps.ndim == axes + 2 and maps.shape[-1] == 1 else maps
+    if of_one.ndim != axes + 1:
         raise ValueError(
             f"expected maps of one class over {axes} axes of positions, (images, space) or "
             f"(images, space, 1), got shape {maps.shape}"
         )
-    if not np.isfinite(planes).all():
+    if not np.isfinite(of_one).all():
         raise ValueError("expected maps of finite values, got NaN or infinity")
-    return planes
+    return of_one

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_fullgrad import targets
 from keras_fullgrad.explain import explain
-from keras_fullgrad.metrics.arrays import as_images, as_planes
+from keras_fullgrad.metrics.arrays import as_images, as_maps
 from keras_fullgrad.metrics.outputs import output_of_class
 from keras_fullgrad.model.info import read_model
 from keras_fullgrad.running import batches
@@ -63,14 +63,14 @@ class Curve:
         return float(self.areas.mean())
 
 
-def ranks(planes: np.ndarray, seed: int = 0) -> np.ndarray:
+def ranks(maps: np.ndarray, seed: int = 0) -> np.ndarray:
     """Ranks the positions of each map, the least salient first.
 
     Positions of equal value are ranked in an order drawn from the seed, the same for every image: in one
     along rows the even parts of a map would be replaced as blocks.
 
     Args:
-        planes: Maps, (images, space).
+        maps: Maps, (images, space).
         seed: The seed of the order of equal values.
 
     Returns:
@@ -80,12 +80,12 @@ def ranks(planes: np.ndarray, seed: int = 0) -> np.ndarray:
         >>> ranks(np.array([[0.2, 0.9, 0.1]])).tolist()
         [[1, 2, 0]]
     """
-    flat = planes.reshape(len(planes), -1)
+    flat = maps.reshape(len(maps), -1)
     drawn = np.random.default_rng(seed).permutation(flat.shape[1])
     order = drawn[np.argsort(flat[:, drawn], axis=1, kind="stable")]
     ranked = np.empty_like(order)
     np.put_along_axis(ranked, order, np.arange(flat.shape[1])[np.newaxis], axis=1)
-    return ranked.reshape(planes.shape)
+    return ranked.reshape(maps.shape)
 
 
 def perturbation_curve(
@@ -128,10 +128,10 @@ def perturbation_curve(
     x = as_images(x)
     channel_axis = read_model(model).channel_axis
     space = x.shape[2:] if channel_axis == 1 else x.shape[1:-1]
-    planes = as_planes(maps, len(space))
-    if planes.shape != (len(x), *space):
-        raise ValueError(f"expected a map of size {space} for each of {len(x)} images, got {planes.shape}")
-    counts = [round(share * planes[0].size) for share in _checked(options.shares)]
+    maps = as_maps(maps, len(space))
+    if maps.shape != (len(x), *space):
+        raise ValueError(f"expected a map of size {space} for each of {len(x)} images, got {maps.shape}")
+    counts = [round(share * maps[0].size) for share in _checked(options.shares)]
     substitute = _broadcast(options.value, x)
     classes = targets.as_one_class(y, len(x))
 
@@ -148,7 +148,7 @@ def perturbation_curve(
         raise ValueError(f"expected outputs other than 0 to relate changes to, got 0 for image {zero}")
 
     def perturbed(rows: slice) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        ranked = ranks(planes[rows], options.seed)
+        ranked = ranks(maps[rows], options.seed)
         for count in counts:
             mask = np.expand_dims(replaced(ranked, count), channel_axis)
             yield np.where(mask, substitute[rows], x[rows]), classes[rows]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_fullgrad.metrics.arrays import as_planes
+from keras_fullgrad.metrics.arrays import as_maps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Energy:
         return float(self.areas.mean())
 
 
-def energy_in_box(maps: Any, regions: Any) -> Energy:
+def energy_pointing_game(maps: Any, regions: Any) -> Energy:
     r"""Measures the share of each map's energy inside a box or a mask: more is better.
 
     .. math:: e = \sum_{p \in \text{region}} M_p \Big/ \sum_p M_p
@@ -52,34 +52,34 @@ def energy_in_box(maps: Any, regions: Any) -> Energy:
             the map.
 
     Example:
-        >>> energy = energy_in_box(np.array([[[1, 2], [3, 4]]]), np.array([[0, 1, 2, 2]]))
+        >>> energy = energy_pointing_game(np.array([[[1, 2], [3, 4]]]), np.array([[0, 1, 2, 2]]))
         >>> energy.values.tolist(), energy.areas.tolist()
         ([0.6], [0.5])
     """
     regions = np.asarray(regions)
     if regions.dtype.kind == "b":
-        masks, planes = regions, as_planes(maps, regions.ndim - 1)
+        masks, maps = regions, as_maps(maps, regions.ndim - 1)
     elif regions.dtype.kind in "iu" and regions.ndim == 2:
-        planes = as_planes(maps, regions.shape[1] // 2)
-        masks = _masks(regions, planes.shape)
+        maps = as_maps(maps, regions.shape[1] // 2)
+        masks = _masks(regions, maps.shape)
     else:
         raise ValueError(
             "expected boxes, integers (images, 2 x axes of space), or masks, Booleans (images, space), "
             f"got {regions.dtype.name} of shape {regions.shape}"
         )
-    if masks.shape != planes.shape:
-        raise ValueError(f"expected masks of the maps' shape {planes.shape}, got {masks.shape}")
-    if planes.min() < 0:
-        raise ValueError(f"expected maps without negative values, got {planes.min():g}")
+    if masks.shape != maps.shape:
+        raise ValueError(f"expected masks of the maps' shape {maps.shape}, got {masks.shape}")
+    if maps.min() < 0:
+        raise ValueError(f"expected maps without negative values, got {maps.min():g}")
 
-    space = tuple(range(1, planes.ndim))
+    space = tuple(range(1, maps.ndim))
     areas = masks.mean(space)
     if not areas.all():
         raise ValueError(
             f"expected a position inside each region, got none for image {np.flatnonzero(areas == 0)[0]}"
         )
-    inside = np.sum(planes, space, np.float64, where=masks)
-    total = np.sum(planes, space, np.float64)
+    inside = np.sum(maps, space, np.float64, where=masks)
+    total = np.sum(maps, space, np.float64)
     return Energy(np.divide(inside, total, out=areas.copy(), where=total > 0), areas)
 
 

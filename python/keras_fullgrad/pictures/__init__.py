@@ -9,19 +9,19 @@ from keras_fullgrad.pictures.arrays import (
     overlay,
     side_by_side,
 )
-from keras_fullgrad.pictures.classes import of_classes
+from keras_fullgrad.pictures.classes import class_grid
 from keras_fullgrad.pictures.grids import grid
-from keras_fullgrad.pictures.layers import of_layers
+from keras_fullgrad.pictures.layers import layer_grid
 
 __all__ = [
     "ALPHA",
     "COLOURS",
+    "class_grid",
     "colour_map",
     "coloured",
     "displayable",
     "grid",
-    "of_classes",
-    "of_layers",
+    "layer_grid",
     "overlay",
     "side_by_side",
 ]

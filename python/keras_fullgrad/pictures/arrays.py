@@ -39,7 +39,7 @@ def coloured(map: Any, cmap: Colours = COLOURS, limits: tuple[float, float] | No
         >>> coloured(np.array([[0.0, 1.0]])).tolist()
         [[[0, 0, 3], [252, 254, 164]]]
     """
-    return _rgb(_unit(plane(map), limits), cmap)
+    return _rgb(_unit(as_map(map), limits), cmap)
 
 
 def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA) -> np.ndarray:
@@ -69,7 +69,7 @@ def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA)
     if not 0 <= alpha <= 1:
         raise ValueError(f"expected alpha from 0 to 1, got {alpha}")
     picture = displayable(image)
-    values = resized(_unit(plane(map)), picture.shape[:2])
+    values = resized(_unit(as_map(map)), picture.shape[:2])
     cover = alpha * np.sqrt(values)[..., np.newaxis]
     return np.round((1 - cover) * picture + cover * _rgb(values, cmap)).astype(np.uint8)
 
@@ -133,7 +133,7 @@ def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(joined[:-1], axis=1)
 
 
-def plane(map: Any) -> np.ndarray:
+def as_map(map: Any) -> np.ndarray:
     """Brings a map of one class to two dimensions.
 
     Args:
@@ -146,7 +146,7 @@ def plane(map: Any) -> np.ndarray:
         ValueError: If the map is of another shape, or holds a value that is not finite.
 
     Example:
-        >>> plane(np.ones([4, 6, 1])).shape
+        >>> as_map(np.ones([4, 6, 1])).shape
         (4, 6)
     """
     map = np.asarray(map)

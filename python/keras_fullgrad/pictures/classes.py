@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def of_classes(
+def class_grid(
     image: Any, map: Any, names: Sequence[str] | None = None, cmap: Colours = COLOURS, alpha: float = ALPHA
 ) -> "Figure":
     """Draws an image, and beside it the map of each class over the image in grey.
@@ -34,7 +34,7 @@ def of_classes(
         ValueError: If the map is of another shape, names are not K, or as :func:`overlay`.
 
     Example:
-        >>> figure = of_classes(np.zeros([8, 8]), np.random.rand(8, 8, 2), names=["cat", "dog"])
+        >>> figure = class_grid(np.zeros([8, 8]), np.random.rand(8, 8, 2), names=["cat", "dog"])
         >>> [axes.get_title() for axes in figure.axes]
         ['image', 'cat', 'dog']
     """

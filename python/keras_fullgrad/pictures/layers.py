@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_fullgrad.pictures.arrays import COLOURS, Colours, coloured, plane
+from keras_fullgrad.pictures.arrays import COLOURS, Colours, as_map, coloured
 from keras_fullgrad.pictures.grids import grid
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MOST_COLUMNS = 6
 
 
-def of_layers(
+def layer_grid(
     images: Any,
     terms: Mapping[str, Any],
     index: int = 0,
@@ -47,7 +47,7 @@ def of_layers(
 
     Example:
         >>> terms = {"input": np.random.rand(1, 8, 8, 1), "conv": np.random.rand(1, 8, 8, 1)}
-        >>> figure = of_layers(np.zeros([1, 8, 8, 3]), terms)
+        >>> figure = layer_grid(np.zeros([1, 8, 8, 3]), terms)
         >>> [axes.get_title().split("\n")[0] for axes in figure.axes]
         ['image', 'input', 'conv', 'map']
     """
@@ -83,7 +83,7 @@ def _maps(images: Any, terms: Mapping[str, Any], index: int, target: int) -> dic
                 f"expected an index below {len(term)} images and a target below {term.shape[-1]} classes, "
                 f"got {index} and {target}"
             )
-        maps[name] = plane(term[index, ..., target])
+        maps[name] = as_map(term[index, ..., target])
     return maps
 
 

@@ -171,12 +171,12 @@ class _Products:
         # One backward pass after the other: (terms, K).
         gradients = zip(*(computed.tape.gradient(t, signals) for t in computed.targets), strict=True)
         self.labels, products = [], []
-        for term, of_classes in zip(terms, gradients, strict=True):
-            if of_classes[0] is not None:  # None: the signal does not reach the logits.
+        for term, by_class in zip(terms, gradients, strict=True):
+            if by_class[0] is not None:  # None: the signal does not reach the logits.
                 place = None if computed.positions is None else computed.positions.of(term.signal)
                 why = place if isinstance(place, str) else None
                 self.labels.append(_Label(term.name, term.kind, term.implicit, why))
-                product = tf.stack([_product(term.bias, each) for each in of_classes], axis=-1)
+                product = tf.stack([_product(term.bias, each) for each in by_class], axis=-1)
                 total = tf.reduce_sum(_by_image(computed, product, term.signal), axis=1)
                 products.append((total, product) if self._tensors else (total,))
         return {"logits": computed.logits, "classes": computed.classes, "products": products}
