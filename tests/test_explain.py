@@ -368,3 +368,21 @@ def test_what_is_left_out_is_what_the_decomposition_does_not_place(small_net, im
     drawn = sum(np.abs(part.explicit) for part in parts.parts if not part.left_out)
     np.testing.assert_allclose(explained.left_out, missing / (missing + drawn), rtol=1e-3, atol=1e-6)
     assert ke.full_gradients(small_net, images, 0, verbose=0).left_out is None
+
+
+def test_images_with_nan(small_net, images):
+    broken = images.copy()
+    broken[1, 3, 4, 0] = np.nan
+    with pytest.warns(UserWarning, match="maps of 1 of 5 images are NaN, first that of image 1") as warned:
+        maps = ke.full_gradients(small_net, broken, 0, verbose=0).maps
+    assert warned[0].filename == __file__
+    np.testing.assert_array_equal(np.isnan(maps).mean(axis=(1, 2, 3)), [0, 1, 0, 0, 0])
+    np.testing.assert_array_equal(maps[2:], ke.full_gradients(small_net, images, 0, verbose=0).maps[2:])
+    with pytest.warns(UserWarning, match="maps of 1 of 2 images are NaN"):
+        list(ke.explain_iter(ke.methods.gradient.gradients, small_net, broken, 0, batch_size=2))
+
+
+@pytest.mark.parametrize("explain", [ke.full_gradients, ke.gradients, ke.decompose, ke.completeness])
+def test_within_a_function_of_tensorflow(small_net, images, explain):
+    with pytest.raises(ValueError, match=r"expected a call outside of tf.function.*methods.gradient"):
+        tf.function(lambda x: explain(small_net, x)[0])(tf.constant(images))

@@ -18,7 +18,7 @@ _ABSENT = object()
 class _Replacement:
     """An attribute that is replaced, by how many users, and what it was."""
 
-    def __init__(self, layer: keras.Layer, before: Any, value: Any) -> None:
+    def __init__(self, layer: Any, before: Any, value: Any) -> None:
         self.layer = layer  # Held, so that its id stays its own.
         self.before = before
         self.value = value
@@ -30,14 +30,14 @@ _LOCK = threading.Lock()
 
 
 @contextlib.contextmanager
-def replaced(layer: keras.Layer, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
-    """Replaces an attribute of one layer while anybody needs it.
+def replaced(layer: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
+    """Replaces an attribute of a layer, or of a class, while anybody needs it.
 
     The first user puts the replacement in place, the last one takes it away, in whichever thread they are;
     what somebody else assigned meanwhile stays.
 
     Args:
-        layer: The layer.
+        layer: The layer, or the class.
         name: The attribute.
         make: From the attribute to its replacement. It must be the same for all users.
 
@@ -49,8 +49,7 @@ def replaced(layer: keras.Layer, name: str, make: Callable[[Any], Any]) -> Itera
         if key not in _REPLACEMENTS:
             before = vars(layer).get(name, _ABSENT)
             _REPLACEMENTS[key] = _Replacement(layer, before, make(getattr(layer, name, None)))
-            # Past Keras's own assignment, which would track it.
-            object.__setattr__(layer, name, _REPLACEMENTS[key].value)
+            _set(layer, name, _REPLACEMENTS[key].value)
         replacement = _REPLACEMENTS[key]
         replacement.users += 1
     try:
@@ -61,10 +60,16 @@ def replaced(layer: keras.Layer, name: str, make: Callable[[Any], Any]) -> Itera
             if replacement.users == 0:
                 del _REPLACEMENTS[key]
                 if vars(layer).get(name, _ABSENT) is replacement.value:
-                    if replacement.before is _ABSENT:
-                        object.__delattr__(layer, name)
-                    else:
-                        object.__setattr__(layer, name, replacement.before)
+                    _set(layer, name, replacement.before)
+
+
+def _set(layer: Any, name: str, value: Any) -> None:
+    """Sets or deletes an attribute past a layer's own assignment, which would track it."""
+    of = type if isinstance(layer, type) else object
+    if value is _ABSENT:
+        of.__delattr__(layer, name)
+    else:
+        of.__setattr__(layer, name, value)
 
 
 def attributes(layer: keras.Layer) -> dict[str, Any]:

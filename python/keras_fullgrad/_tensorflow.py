@@ -45,9 +45,9 @@ def registered_gradients(gradients: Mapping[str, Callable[..., Any]]) -> Iterato
                 _BEFORE.clear()
 
 
-def function_graph(op: tf.Operation) -> tf.Graph | None:
-    """The graph of the function that an operation calls, with its ``inputs`` and ``outputs``, if any."""
-    called = getattr(op.get_attr("f"), "name", None)
+def function_graph(op: tf.Operation, attribute: str = "f") -> tf.Graph | None:
+    """The graph of a function that an operation calls, with its ``inputs`` and ``outputs``, if any."""
+    called = getattr(op.get_attr(attribute), "name", None)
     function = None if called is None else op.graph._get_function(called)
     return getattr(function, "graph", None)
 

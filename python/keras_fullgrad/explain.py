@@ -1,5 +1,6 @@
 """What a user calls: a method run over data of any size, batch by batch, with NumPy arrays as results."""
 
+import inspect
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +97,7 @@ def explain(
     if results is None:
         raise ValueError("expected at least one batch, got an iterable without any")
     progress.on_predict_end()
-    return Explanation(**tf.nest.map_structure(Rows.array, results))
+    return _said(Explanation(**tf.nest.map_structure(Rows.array, results)))
 
 
 def explain_iter(
@@ -141,7 +142,7 @@ def explain_iter(
     """
     info, data = batches.for_model(model, x, y, batch_size, steps)
     return (
-        Explanation(**found)
+        _said(Explanation(**found))
         for batch in batches.ahead(data.batches)
         for found in _explain_batch(method, info, batch, postprocessing, resizing, method_params)
     )
@@ -223,6 +224,7 @@ def full_gradients(
     biases: Sequence[Any] | None = None,
     return_terms: bool = False,
     source: int | str | None = None,
+    positions: drawing.Place | None = None,
     backend: str = "auto",
     fold_batch_norms: bool = True,
     batch_size: int | None = None,
@@ -250,6 +252,8 @@ def full_gradients(
         biases: A bias for each layer of a model that was exposed. None: read from the layers.
         return_terms: Whether to keep each layer's own map, as ``terms``.
         source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary.
+        positions: From a layer's name and its term to the term over a grid of the image, (images, space,
+            channels), or to None, which leaves it out; called where the place is not known.
         backend: What runs the fused op: ``native``, ``tensorflow``, or ``auto``.
         fold_batch_norms: Whether batch norms are computed in one with the layers before them.
         batch_size: Images computed at a time. None: by their size and the machine's memory.
@@ -292,6 +296,7 @@ def full_gradients(
         biases=biases,
         return_terms=return_terms,
         source=source,
+        positions=positions,
         backend=backend,
         fold_batch_norms=fold_batch_norms,
     )
@@ -322,6 +327,8 @@ def _explain_batch(
             source = drawing.drawn_input(inputs, params.get("source"))
             size = _size_of(source, found.maps, channels_first) if resizing is True else resizing
             found = found.with_parts(lambda maps: _resized(maps, size), "maps", "terms")
+        useless = _not_finite(inputs, found.logits)
+        found = found.with_parts(lambda maps: _nan_where(useless, maps), "maps", "terms")
         return found.with_parts(_as_usual).parts
 
     key = (method, postprocessing, tuple(resizing) if isinstance(resizing, Sequence) else resizing)
@@ -346,11 +353,10 @@ def _warn_of_left_out(
             f"implicit biases make up {found.implicit:.0%} {of_model}, and the map leaves them out: "
             "implicit_biases=True draws them too, and completeness(model) tells which layers they come from"
         )
-    if found.elsewhere > _SMALL_SHARE:
+    if found.elsewhere > _SMALL_SHARE and params.get("positions") is None:
         _warn(
             f"layers whose place in the image is not known, and so are not in the map, make up "
-            f"{found.elsewhere:.1%} {of_model}: "
-            f"{', '.join(found.layers)}"
+            f"{found.elsewhere:.1%} {of_model}: {', '.join(found.layers)}. positions= can tell their place"
         )
     if found.unseen:
         _warn(
@@ -359,8 +365,40 @@ def _warn_of_left_out(
         )
 
 
+def _not_finite(inputs: Any, logits: tf.Tensor) -> tf.Tensor:
+    """Tells which images hold NaN or infinity, or lead to logits that do, (images,)."""
+    finite = [
+        tf.reduce_all(tf.math.is_finite(tensor), axis=list(range(1, tensor.shape.rank)))
+        for tensor in (*keras.tree.flatten(inputs), logits)
+        if tensor.dtype.is_floating
+    ]
+    return ~tf.reduce_all(tf.stack(finite), axis=0)
+
+
+def _nan_where(useless: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
+    """Maps of NaN in place of those that a filter would have made of NaN, which may look like any other."""
+    rows = tf.reshape(useless, [-1, *[1] * (maps.shape.rank - 1)])
+    return tf.where(rows, tf.constant(float("nan"), maps.dtype), maps)
+
+
+def _said(explanation: Explanation) -> Explanation:
+    """The explanation, after a warning of the images whose maps are not finite."""
+    maps = explanation.maps
+    useless = np.flatnonzero(np.isnan(maps).any(axis=tuple(range(1, maps.ndim))))
+    if len(useless):
+        _warn(
+            f"the maps of {len(useless)} of {len(maps)} images are NaN, first that of image {useless[0]}: "
+            "the image or its logit holds NaN or infinity"
+        )
+    return explanation
+
+
 def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=6)
+    """Warns at the line that called this package."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals["__name__"].startswith("keras_fullgrad."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
 
 
 def _size_of(source: tf.Tensor, maps: tf.Tensor, channels_first: bool) -> Sequence[int] | tf.Tensor:

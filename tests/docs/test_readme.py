@@ -18,7 +18,8 @@ def test_examples_run(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "maps.png").stat().st_size > 10_000
     assert "relative error" in capsys.readouterr().out
     assert names["parts"].relative_error < 1e-4
-    error = abs(sum(names["explained"].terms.values()) - names["maps"]).max() / names["maps"].max()
+    explained = names["explained"]
+    error = abs(sum(explained.terms.values()) - explained.maps).max() / explained.maps.max()
     assert error < 1e-5
 
 

@@ -161,7 +161,64 @@ def test_an_operation_that_is_not_known_leaves_its_layer_out(images):
     x = keras.layers.Conv2D(4, 3, name="before", bias_initializer="ones")(image)
     x = keras.layers.Conv2D(4, 3, name="after", bias_initializer="ones")(Sorted()(x))
     model = keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
-    with pytest.warns(UserWarning, match=r"place in the image is not known.*: after$"):
+    with pytest.warns(UserWarning, match=r"place in the image is not known.*: after\. positions="):
         explained = ke.full_gradients(model, images, 1, return_terms=True, verbose=0)
     assert list(explained.terms) == ["input", "before"]
     assert "after *" in str(ke.decompose(model, images, 1))
+
+
+class Unknown(keras.layers.Layer):
+    """Changes nothing, by an operation that nobody follows."""
+
+    def call(self, x):
+        return tf.sort(x[..., tf.newaxis])[..., 0]
+
+
+def unknown_net(layer):
+    keras.utils.set_random_seed(0)
+    image = keras.Input([16, 12, 3])
+    x = keras.layers.Conv2D(4, 3, name="before", bias_initializer="normal")(image)
+    x = keras.layers.Conv2D(4, 3, 2, name="after", bias_initializer="normal", activation="relu")(layer(x))
+    x = keras.layers.Dense(4, "gelu", name="pooled", bias_initializer="normal")(
+        keras.layers.GlobalAveragePooling2D()(x)
+    )
+    return keras.Model(image, keras.layers.Dense(2)(x))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"simple": True}, {"implicit_biases": True}, {"preset": "paper"}], ids=str
+)
+def test_positions_tell_where_a_term_lies(images, options):
+    asked = []
+
+    def positions(name, term):
+        asked.append(name)
+        return term if term.shape.rank == 4 else None
+
+    options = {**options, "return_terms": True, "verbose": 0}
+    told = ke.full_gradients(unknown_net(Unknown()), images, 1, positions=positions, **options)
+    known = ke.full_gradients(unknown_net(keras.layers.Identity()), images, 1, **options)
+    assert {"after", "pooled"} <= set(asked)
+    assert "implicit_biases" in options or "before" not in asked
+    assert {"input", "before", "after"} <= set(told.terms)
+    np.testing.assert_allclose(told.maps, known.maps, rtol=1e-4, atol=1e-4 * known.maps.max())
+    if "simple" not in options:
+        np.testing.assert_allclose(told.left_out, known.left_out, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        (
+            lambda name, term: tf.reduce_mean(term, -1),
+            r"term of layer 'after'.*into a grid over the image, 4 axes",
+        ),
+        (
+            lambda name, term: tf.concat([term, term], 0) if name == "after" else None,
+            "keep the number of images",
+        ),
+    ],
+)
+def test_wrong_positions(images, positions, message):
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=message):
+        ke.full_gradients(unknown_net(Unknown()), images, 1, positions=positions, verbose=0)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -13,6 +13,10 @@ import tensorflow as tf
 from keras_fullgrad.maps import filters, op
 from keras_fullgrad.terms.collect import ForwardPass, Term
 from keras_fullgrad.terms.positions import Area, Placement
+from keras_fullgrad.terms.scaling import Gradient
+
+Place = Callable[[str, tf.Tensor], tf.Tensor | None]
+"""From a layer's name and its term to the term over a grid of the image, or None to leave it out."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {"psi": filters.absolute_normalize, "channels": "mean", "resize": "half_pixel"},
@@ -99,31 +103,37 @@ def check_drawable(inputs: tf.Tensor) -> None:
 
 
 def draw(
-    computed: ForwardPass, style: Style, simple: bool, by_term: bool
+    computed: ForwardPass, style: Style, simple: bool, by_term: bool, place: Place | None = None
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor] | None]:
-    """Draws the map of each target, (batch, space, K), and on request those of its terms."""
+    """Draws the map of each target, (batch, space, K), and on request those of its terms.
+
+    ``place`` brings terms into a grid whose place is not known otherwise.
+    """
     positions = computed.located
     source = positions.source
     own = Term("input", "Input", source, source)
     placed = [(term, positions.of(term.signal)) for term in (own, *computed.terms)]
-    drawn = [(term, placement) for term, placement in placed if not isinstance(placement, str)]
+    drawn = [(term, where) for term, where in placed if place is not None or not isinstance(where, str)]
     # As numbers where they are known, so that the map's shape is too.
     size = tf.stack([source.shape[axis] or tf.shape(source)[axis] for axis in positions.space])
     maps: list[tf.Tensor] = []
     maps_of_terms: list[dict[str, tf.Tensor]] = []
     for target in computed.targets:
         # One backward pass after the other, so that the gradients of one are held at a time.
-        with tf.control_dependencies(maps[-1:]):
-            seed = tf.ones_like(target)
-        gradients = computed.tape.gradient(target, [term.signal for term, _ in drawn], seed)
+        gradients = computed.differentiate(target, [term.signal for term, _ in drawn], after=maps[-1:])
         if gradients[0] is None:
             raise ValueError(
                 f"expected the logits to depend on the input of shape {source.shape}, they do not"
             )
         factors: dict[str, list[_Factor]] = {}
-        for (term, placement), gradient in zip(drawn, gradients, strict=True):
-            if gradient is not None:  # None: the signal does not reach the logit.
-                factors.setdefault(term.name, []).extend(_factors(gradient, term, placement, simple))
+        for (term, where), gradient in zip(drawn, gradients, strict=True):
+            if gradient is None:  # The signal does not reach the logit.
+                continue
+            weighted = _weighted(gradient, term, simple)
+            if not isinstance(where, str):
+                factors.setdefault(term.name, []).extend(_factors(*weighted, where))
+            elif place is not None and (grid := place(term.name, _product(*weighted))) is not None:
+                factors.setdefault(term.name, []).append(_as_factor(grid, term, source))
         if by_term:
             maps_of_terms.append({name: _draw(factors[name], size, style) for name in factors})
             maps.append(_sum(list(maps_of_terms[-1].values())))
@@ -135,28 +145,28 @@ def draw(
     return stacked, tf.nest.map_structure(lambda *each: tf.stack(each, axis=-1), *maps_of_terms)
 
 
-def share_left_out(computed: ForwardPass) -> tf.Tensor:
+def share_left_out(computed: ForwardPass, place: Place | None = None) -> tf.Tensor:
     """The share of each target that has no place in the map, or that no term accounts for, (batch, K)."""
     positions = computed.located
     terms = [Term("input", "Input", positions.source, positions.source), *computed.terms]
     has_place = [not isinstance(positions.of(term.signal), str) for term in terms]
     shares = []
     for target in computed.targets:
-        drawn = left = tf.zeros_like(target)
-        rest = target
-        gradients = computed.tape.gradient(target, [term.signal for term in terms])
+        rest = tf.cast(target, tf.float64)
+        drawn = left = tf.zeros_like(rest)
+        gradients = computed.differentiate(target, [term.signal for term in terms])
         for term, gradient, placed in zip(terms, gradients, has_place, strict=True):
             if gradient is None:
                 continue
-            weight = tf.cast(_weight(gradient, term, simple=False), gradient.dtype)
-            product = tf.math.multiply_no_nan(weight, gradient)
-            total = tf.reduce_sum(positions.by_image(product[..., tf.newaxis], term.signal), axis=[1, 2])
-            total = tf.cast(total, target.dtype)
+            product = _product(*_weighted(gradient, term, simple=False))
+            placed = placed or (place is not None and place(term.name, product) is not None)
+            total = tf.reduce_sum(positions.by_image(product, term.signal), axis=1)
+            total = tf.cast(total, tf.float64)
             rest -= total
             drawn, left = (drawn + tf.abs(total), left) if placed else (drawn, left + tf.abs(total))
         left += tf.abs(rest)
         shares.append(tf.math.divide_no_nan(left, left + drawn))
-    return tf.stack(shares, axis=-1)
+    return tf.cast(tf.stack(shares, axis=-1), tf.float64 if target.dtype == tf.float64 else tf.float32)
 
 
 class _Factor(NamedTuple):
@@ -173,8 +183,24 @@ class _Factor(NamedTuple):
         return tuple(self.gradient.shape[1:-1] if self.layout == "channels_last" else self.gradient.shape[2:])
 
 
-def _factors(gradient: tf.Tensor, term: Term, placement: Placement, simple: bool) -> Iterator[_Factor]:
-    weight = _weight(gradient, term, simple)
+def _as_factor(grid: tf.Tensor, term: Term, source: tf.Tensor) -> _Factor:
+    """A term where a function of the user's own put it."""
+    rank = source.shape.rank
+    if grid.shape.rank != rank or grid.shape[-1] is None:
+        raise ValueError(
+            f"expected positions to bring the term of layer '{term.name}', {term.signal.shape}, into a grid "
+            f"over the image, {rank} axes (images, space, channels), got {grid.shape}"
+        )
+    same = tf.debugging.assert_equal(
+        tf.shape(grid)[0], tf.shape(source)[0], "expected positions to keep the number of images"
+    )
+    with tf.control_dependencies([] if same is None else [same]):
+        grid = tf.identity(grid)
+    whole = Area((0.0,) * (rank - 2), (1.0,) * (rank - 2))
+    return _Factor(grid, tf.ones([grid.shape[-1]], grid.dtype), "channels_last", whole)
+
+
+def _factors(gradient: tf.Tensor, weight: tf.Tensor, placement: Placement) -> Iterator[_Factor]:
     pieces = list(placement.pieces(gradient))
     channels = pieces[0].tensor.shape[-1 if pieces[0].layout == "channels_last" else 1]
     if weight.shape.num_elements() == channels and (placement.layout or placement.keeps_channels_last):
@@ -222,6 +248,22 @@ def _sum(maps: Sequence[tf.Tensor]) -> tf.Tensor:
     """Adds maps, which are of float64 where a gradient is: layers may differ."""
     widest = max((one.dtype for one in maps), key=lambda dtype: dtype.size)
     return tf.add_n([tf.cast(one, widest) for one in maps])
+
+
+def _weighted(gradient: Gradient, term: Term, simple: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """A term's gradient, and what that is to be multiplied by: not by the scale of the gradient either."""
+    weight = _weight(gradient.tensor, term, simple)
+    if gradient.scale is None:
+        return gradient.tensor, weight
+    # The op takes vectors in float32, others in the gradient's own type.
+    tensor = gradient.tensor if weight.shape.rank == 1 else tf.cast(gradient.tensor, tf.float32)
+    return tensor, tf.cast(weight, tf.float32) / gradient.scale
+
+
+def _product(gradient: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """A term itself."""
+    dtype = tf.float32 if gradient.dtype == tf.float16 else gradient.dtype
+    return tf.math.multiply_no_nan(tf.cast(weight, dtype), tf.cast(gradient, dtype))
 
 
 def _weight(gradient: tf.Tensor, term: Term, simple: bool) -> tf.Tensor:

@@ -64,10 +64,14 @@ def gradients(
         source=drawn,
         channel_axis=_channel_axis(drawn, spatial_axis),
     )
-    maps = [
-        tf.reduce_mean(gradient_filter(_gradient(computed, target, drawn)), computed.channel_axis)
-        for target in computed.targets
-    ]
+    maps = []
+    for target in computed.targets:
+        (gradient,) = computed.differentiate(target, [drawn])
+        if gradient is None:
+            raise ValueError(
+                f"expected the logits to depend on the input of shape {drawn.shape}, they do not"
+            )
+        maps.append(tf.reduce_mean(gradient_filter(gradient.unscaled()), computed.channel_axis))
     return Explanation(
         computed.logits, tf.stack(maps, axis=-1), classes=computed.classes, outputs=computed.outputs
     )
@@ -87,6 +91,7 @@ def full_gradients(
     implicit_biases: bool | None = None,
     return_terms: bool = False,
     source: int | str | None = None,
+    positions: drawing.Place | None = None,
     backend: str = "auto",
     fold_batch_norms: bool = True,
     spatial_axis: Sequence[int] | None = None,
@@ -118,6 +123,9 @@ def full_gradients(
             :func:`keras_fullgrad.full_gradients` warns of where they are large.
         return_terms: Whether to return each layer's own map too.
         source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary.
+        positions: Called with the layer's name and the term, a tensor of the signal's shape, for each term
+            whose place in the image is not known. It returns the term over a grid of the image, (batch,
+            space, channels), or None to leave it out.
         backend: ``native``, ``tensorflow``, or ``auto``.
         fold_batch_norms: Whether a batch norm and the convolution or dense layer before it are computed as
             one where nothing else sees what is between them. Both keep their terms, and weights are read
@@ -158,22 +166,15 @@ def full_gradients(
         source=drawn,
         channel_axis=_channel_axis(drawn, spatial_axis),
     )
-    maps, terms = drawing.draw(computed, style, simple, return_terms)
+    maps, terms = drawing.draw(computed, style, simple, return_terms, positions)
     return Explanation(
         computed.logits,
         maps,
         classes=computed.classes,
         outputs=computed.outputs,
         terms=terms,
-        left_out=drawing.share_left_out(computed) if return_terms and not simple else None,
+        left_out=drawing.share_left_out(computed, positions) if return_terms and not simple else None,
     )
-
-
-def _gradient(computed: collect.ForwardPass, target: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    gradient = computed.tape.gradient(target, drawn)
-    if gradient is None:
-        raise ValueError(f"expected the logits to depend on the input of shape {drawn.shape}, they do not")
-    return gradient
 
 
 def _channel_axis(inputs: tf.Tensor, spatial_axis: Sequence[int] | None) -> int | None:

@@ -67,7 +67,7 @@ def bias(layer: keras.Layer, slope_of_norm: tf.Tensor | None = None) -> tf.Tenso
         shift = tf.convert_to_tensor(layer.moving_mean) * (
             slope(layer) if slope_of_norm is None else slope_of_norm
         )
-        return tf.convert_to_tensor(layer.beta) - shift if layer.center else -shift
+        return tf.cast(layer.beta, shift.dtype) - shift if layer.center else -shift
     if isinstance(layer, keras.layers.Rescaling):
         return tf.reshape(tf.convert_to_tensor(layer.offset, layer.compute_dtype), [-1])
     if isinstance(layer, keras.layers.Normalization):
@@ -99,7 +99,8 @@ def slope(norm: keras.layers.BatchNormalization) -> tf.Tensor:
         [0.5, 0.5]
     """
     slope = tf.math.rsqrt(tf.convert_to_tensor(norm.moving_variance) + norm.epsilon)
-    return slope * tf.convert_to_tensor(norm.gamma) if norm.scale else slope
+    # Within a call in mixed precision Keras hands out gamma and beta in the narrow type.
+    return slope * tf.cast(norm.gamma, slope.dtype) if norm.scale else slope
 
 
 def channel_axis(layer: keras.Layer) -> int:

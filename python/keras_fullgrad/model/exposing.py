@@ -1,5 +1,6 @@
 """Models that also put out signals from within."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_fullgrad import _keras
-from keras_fullgrad.model import affine, layers, listening, logits
+from keras_fullgrad.model import affine, layers, listening, logits, random_numbers
 from keras_fullgrad.model.folding import Folding
 
 Link = Literal["bias", "output", "input"]
@@ -110,6 +111,7 @@ class ExposedModel(keras.Model):
             with (
                 listening.listening(heard, applications.append, substitute, replace),
                 _keras.any_size(heard),
+                contextlib.nullcontext() if training else random_numbers.repeated(),
             ):
                 outputs = self.model(inputs, training=training)
             if self.logits is None:

@@ -89,19 +89,18 @@ class Folding:
         training: bool | None = None,
         mask: tf.Tensor | None = None,
     ) -> tf.Tensor | None:
-        # In mixed precision a batch norm computes in a wider type than the layers around it.
-        if training or not inputs.dtype == norm.compute_dtype == norm.variable_dtype:
+        if training or inputs.dtype != norm.compute_dtype:
             return None
         slope, bias = self._slope_and_bias(norm)
         before = next((a for a in reversed(applications) if a.output is inputs), None)
         if before is None or id(norm) in self._apart or not (_is_linear(before, norm) and _pays(before)):
-            return affine.apply(norm, slope, bias, inputs)
+            return affine.apply(norm, slope, bias, inputs) if norm.variable_dtype == inputs.dtype else None
         if before.layer.use_bias:
-            bias += slope * affine.bias(before.layer)
+            bias += slope * tf.cast(affine.bias(before.layer), slope.dtype)
         output = _keras.call_as(before.layer, _Scaled(before.layer, slope), before.input)
         # One operation, which TensorFlow fuses with the layer's own and with an activation after it.
         axis = affine.channel_axis(before.layer)
-        output = tf.nn.bias_add(output, bias, data_format="NC" if axis == 1 else None)
+        output = tf.nn.bias_add(output, tf.cast(bias, output.dtype), data_format="NC" if axis == 1 else None)
         self.folds.append(Fold(norm, inputs, output, slope))
         return output
 
@@ -217,8 +216,8 @@ class _Scaled:
     def __init__(self, layer: keras.Layer, slope: tf.Tensor) -> None:
         self._layer = layer
         name, along = _KERNELS[type(layer)]
-        kernel = tf.convert_to_tensor(getattr(layer, name))
-        setattr(self, name, kernel * along(slope, kernel))
+        kernel = tf.cast(getattr(layer, name), slope.dtype)
+        setattr(self, name, tf.cast(kernel * along(slope, kernel), layer.compute_dtype))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._layer, name)
@@ -242,7 +241,7 @@ def _is_linear(before: Application, norm: keras.layers.BatchNormalization) -> bo
     return (
         type(layer) in _KERNELS
         and before.preactivation is before.output
-        and layer.compute_dtype == layer.variable_dtype
+        and (layer.compute_dtype, layer.variable_dtype) == (norm.compute_dtype, norm.variable_dtype)
         and getattr(layer, "quantization_mode", None) is None
         and (affine.channel_axis(layer) - affine.channel_axis(norm)) % len(before.output.shape) == 0
     )

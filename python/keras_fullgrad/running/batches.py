@@ -129,7 +129,7 @@ def for_model(
         What the model is, and the batches. What does not fit the model is found when its batch is due.
 
     Raises:
-        ValueError: As :func:`cut`, and if shapes or classes do not fit the model.
+        ValueError: As :func:`cut`, and if shapes or classes do not fit the model, or within a `tf.function`.
         TypeError: As :func:`cut`, and if the model is none of Keras 3.
 
     Example:
@@ -138,6 +138,12 @@ def for_model(
         >>> info.classes, [inputs.dtype.name for inputs, _ in data.batches]
         (2, ['float32'])
     """
+    if not tf.executing_eagerly():
+        raise ValueError(
+            "expected a call outside of tf.function, which has data and returns arrays: in a function of "
+            "your own call one of keras_fullgrad.methods, as methods.gradient.full_gradients(model, inputs, "
+            "indices), tensors in, tensors out"
+        )
     info = read_model(model)
     data = cut(x, y, batch_size, steps, info.takes_several(x), info.strategy.num_replicas_in_sync)
     if not info.own.built:

@@ -6,6 +6,7 @@ its *implicit* bias, :math:`f(z) - J_f(z) z`, a tensor of the signal's own shape
 """
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ from keras_fullgrad.model.folding import Folding
 from keras_fullgrad.terms import implicit
 from keras_fullgrad.terms.additions import additions, is_known, is_read
 from keras_fullgrad.terms.positions import Positions, follow
+from keras_fullgrad.terms.scaling import Gradient, differentiate
+
+_DRAWING = ("Multinomial", "ParameterizedTruncatedNormal", "Random", "StatefulRandom", "TruncatedNormal")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +60,8 @@ class ForwardPass(NamedTuple):
         positions: Where signals lie in the input that a map is drawn over; None out of a traced function.
         unseen: The names of layers whose biases are read where no layer is heard, as within a loop.
         tape: Holds the gradients of the targets with respect to the inputs and the signals.
+        inputs: The inputs of floating type.
+        half: Whether layers compute in float16, in which gradients fall below what can be told from 0.
     """
 
     outputs: tf.Tensor
@@ -66,6 +72,28 @@ class ForwardPass(NamedTuple):
     positions: Positions | None
     unseen: list[str]
     tape: tf.GradientTape
+    inputs: list[tf.Tensor]
+    half: bool
+
+    def differentiate(
+        self, target: tf.Tensor, signals: Sequence[tf.Tensor], after: Sequence[tf.Tensor] = ()
+    ) -> list[Gradient | None]:
+        """Goes back from a target to signals.
+
+        Args:
+            target: One logit per image, (batch,).
+            signals: The signals, or inputs.
+            after: Tensors that are to be computed before.
+
+        Returns:
+            The gradient at each; None where the target does not depend on it.
+        """
+        with tf.control_dependencies(after):
+            start = tf.ones_like(target)
+        if self.half and not tf.executing_eagerly():
+            return differentiate(target, signals, self.inputs, start)
+        gradients = self.tape.gradient(target, signals, start)
+        return [None if gradient is None else Gradient(gradient) for gradient in gradients]
 
     @property
     def located(self) -> Positions:
@@ -131,6 +159,7 @@ def forward(
     count = top if classes is None else classes.shape[-1]
     totals = implicit.total_biases(model, inputs) if implicit_biases else []
     given = keras.tree.flatten(inputs)
+    floating = [x for x in given if x.dtype.is_floating]
     source = given[0] if source is None else source
     before = None if tf.executing_eagerly() else len(source.graph.get_operations())
     folding = Folding() if fold_batch_norms and not implicit_biases else None
@@ -141,7 +170,7 @@ def forward(
         return signal
 
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-        tape.watch([x for x in given if x.dtype.is_floating])
+        tape.watch(floating)
         if exposed:
             outputs, signals = model.signals(
                 inputs, substitute=note if implicit_biases else None, folding=folding
@@ -154,8 +183,13 @@ def forward(
         else:
             # On a GPU a gather beyond the last class gives 0, and no error.
             last = tf.cast(tf.shape(outputs)[-1] - 1, classes.dtype)
-            tf.debugging.assert_less_equal(classes, last, "expected classes within the logits")
-            tf.debugging.assert_non_negative(classes, "expected classes of 0 or more")
+            checks = [
+                tf.debugging.assert_less_equal(classes, last, "expected classes within the logits"),
+                tf.debugging.assert_non_negative(classes, "expected classes of 0 or more"),
+            ]
+            # Before TensorFlow's own check in the gather, whose message tells less.
+            with tf.control_dependencies([check for check in checks if check is not None]):
+                classes = tf.identity(classes)
         logits = targets.gather(outputs, classes)
         explained = tf.unstack(logits, num=count, axis=-1)
 
@@ -165,10 +199,26 @@ def forward(
     else:
         terms, unseen = _explicit_terms(model, signals, folding, graph, implicit_biases)
     if implicit_biases:
+        _warn_of_random_numbers(graph, before)
         terms += _implicit_terms(listened, totals, terms, layers.layer_names(model.model))
     others = [x for x in given if x is not source]
     positions = None if before is None else follow(source, channel_axis, others, before)
-    return ForwardPass(outputs, logits, classes, explained, terms, positions, unseen, tape)
+    own = model.model if exposed else model
+    half = any(layer.compute_dtype == "float16" for layer in (own, *layers.flatten_layers(own)))
+    return ForwardPass(outputs, logits, classes, explained, terms, positions, unseen, tape, floating, half)
+
+
+def _warn_of_random_numbers(graph: tf.Graph | None, before: int | None) -> None:
+    """Warns of operations that draw other numbers in the pass that computes implicit biases."""
+    operations = () if graph is None else graph.get_operations()[before:]
+    drawing = sorted({op.type for op in operations if op.type.startswith(_DRAWING)})
+    if drawing:
+        warnings.warn(
+            f"the model draws random numbers by TensorFlow's {', '.join(drawing)}: each pass draws others, "
+            "and implicit biases, which take a pass of their own, are not those of the logit. What "
+            "keras.random draws is the same in each pass",
+            stacklevel=2,
+        )
 
 
 def _given_terms(

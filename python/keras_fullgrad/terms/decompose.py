@@ -14,6 +14,7 @@ from keras_fullgrad.running import batches, traces
 from keras_fullgrad.terms import collect
 from keras_fullgrad.terms.parts import Decomposition, Part
 from keras_fullgrad.terms.positions import NO_PLACE
+from keras_fullgrad.terms.scaling import Gradient
 
 
 def decompose(
@@ -169,28 +170,31 @@ class _Products:
         terms += sorted(computed.terms, key=lambda term: not term.implicit)
         signals = [term.signal for term in terms]
         # One backward pass after the other: (terms, K).
-        gradients = zip(*(computed.tape.gradient(t, signals) for t in computed.targets), strict=True)
+        gradients = zip(*(computed.differentiate(t, signals) for t in computed.targets), strict=True)
         self.labels, products = [], []
         for term, by_class in zip(terms, gradients, strict=True):
-            if by_class[0] is not None:  # None: the signal does not reach the logits.
-                place = None if computed.positions is None else computed.positions.of(term.signal)
-                why = place if isinstance(place, str) else None
-                self.labels.append(_Label(term.name, term.kind, term.implicit, why))
-                product = tf.stack([_product(term.bias, each) for each in by_class], axis=-1)
-                total = tf.reduce_sum(_by_image(computed, product, term.signal), axis=1)
-                products.append((total, product) if self._tensors else (total,))
+            if by_class[0] is None:  # The signal does not reach the logits.
+                continue
+            place = None if computed.positions is None else computed.positions.of(term.signal)
+            why = place if isinstance(place, str) else None
+            self.labels.append(_Label(term.name, term.kind, term.implicit, why))
+            of_class = [_product(term.bias, each) for each in by_class]
+            total = [tf.reduce_sum(_by_image(computed, each, term.signal), axis=1) for each in of_class]
+            parts = (total, of_class) if self._tensors else (total,)
+            products.append(tuple(tf.stack(part, axis=-1) for part in parts))
         return {"logits": computed.logits, "classes": computed.classes, "products": products}
 
 
 def _by_image(computed: collect.ForwardPass, product: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
     if computed.positions is not None:
         return computed.positions.by_image(product, signal)
-    return tf.reshape(product, [tf.shape(computed.logits)[0], -1, product.shape[-1]])
+    return tf.reshape(product, [tf.shape(computed.logits)[0], -1])
 
 
-def _product(bias: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+def _product(bias: tf.Tensor, gradient: Gradient) -> tf.Tensor:
     # An infinite signal that nothing depends on, such as the padding of a maximum, adds nothing.
-    return tf.math.multiply_no_nan(tf.cast(bias, tf.float64), tf.cast(gradient, tf.float64))
+    product = tf.math.multiply_no_nan(tf.cast(bias, tf.float64), tf.cast(gradient.tensor, tf.float64))
+    return product if gradient.scale is None else product / tf.cast(gradient.scale, tf.float64)
 
 
 def _decompose(

@@ -61,12 +61,12 @@ class Positions:
         """Brings all elements that belong to an image together.
 
         Args:
-            tensor: A tensor, (*signal, K).
-            signal: The signal that its first axes are of.
+            tensor: A tensor of the signal's shape.
+            signal: The signal.
 
         Returns:
-            The elements, (images, elements, K). Where it is not known whose they are, the first axis is cut
-            into as many runs as there are images.
+            The elements, (images, elements). Where it is not known whose they are, the first axis is cut into
+            as many runs as there are images.
         """
         places = self._places.get(signal.name)
         views = None if places is None else views_of(places, self._images)
@@ -74,12 +74,11 @@ class Positions:
         rank = tensor.shape.rank
         if axis:
             tensor = tf.transpose(tensor, [axis, *(each for each in range(rank) if each != axis)])
-        classes = tensor.shape[-1]
         if outer == 1:
-            return tf.reshape(tensor, [tf.shape(self.source)[0], -1, classes])
-        size = tf.reduce_prod(tf.shape(tensor)[1:-1])
-        tensor = tf.reshape(tensor, [outer, -1, inner * size, classes])
-        return tf.reshape(tf.transpose(tensor, [1, 0, 2, 3]), [-1, outer * inner * size, classes])
+            return tf.reshape(tensor, [tf.shape(self.source)[0], -1])
+        size = tf.reduce_prod(tf.shape(tensor)[1:])
+        tensor = tf.reshape(tensor, [outer, -1, inner * size])
+        return tf.reshape(tf.transpose(tensor, [1, 0, 2]), [-1, outer * inner * size])
 
 
 def follow(

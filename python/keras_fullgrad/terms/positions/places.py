@@ -151,6 +151,16 @@ class Places:
         """Of a tensor that depends on the input, at no known place."""
         return cls(tuple(shape), None, ())
 
+    def same_as(self, other: "Places") -> bool:
+        """Whether all elements stand for the same."""
+        return (
+            self.shape == other.shape
+            and (self.image is None) == (other.image is None)
+            and (self.image is None or np.array_equal(self.image, other.image, equal_nan=True))
+            and all(any(_same(mine, each) for each in other.claims) for mine in self.claims)
+            and len(self.claims) == len(other.claims)
+        )
+
     def moved(self, move: Move, shape: Sequence[int]) -> "Places":
         """The places after elements were moved, the same way for each array."""
         image = None if self.image is None else compact(move(self.image))
@@ -243,6 +253,10 @@ def compact(array: np.ndarray) -> np.ndarray:
 
 def _says_no_more(claim: Claim, other: Claim) -> bool:
     return all(mine.says_no_more_than(theirs) for mine, theirs in zip(claim, other, strict=True))
+
+
+def _same(claim: Claim, other: Claim) -> bool:
+    return _says_no_more(claim, other) and _says_no_more(other, claim)
 
 
 def _informative(claims: Iterable[Claim]) -> tuple[Claim, ...]:

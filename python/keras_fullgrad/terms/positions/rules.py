@@ -88,15 +88,46 @@ def _broadcast(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
     return [merged([places], shape)]
 
 
-def _called(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
-    """Of a function that is called, as convolutions in groups are: its own operations, one by one."""
-    graph = _tensorflow.function_graph(op)
+def _through(op: tf.Operation, function: str, inputs: Iterable[Places | None]) -> list[Places | None]:
+    """Through a function's own operations, one by one."""
+    graph = _tensorflow.function_graph(op, function)
     if graph is None or len(graph.outputs) != len(op.outputs):
         raise UnknownError
     given = zip(graph.inputs, inputs, strict=True)
     places = {tensor.name: each for tensor, each in given if each is not None}
     follow(graph.get_operations(), places)
     return [places.get(output.name) for output in graph.outputs]
+
+
+def _called(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    """Of a function that is called, as convolutions in groups are."""
+    return _through(op, "f", inputs)
+
+
+def _branched(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    """Of one function or another, as a condition says: where both agree."""
+    branches = (_through(op, name, inputs[1:]) for name in ("then_branch", "else_branch"))
+    return [_agreed(*found) for found in zip(*branches, strict=True)]
+
+
+def _looped(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
+    """Of a function that is called again and again: of what it leaves where it was."""
+    before: list[Places | None] = list(inputs)
+    while True:
+        after_one = [_agreed(*found) for found in zip(before, _through(op, "body", before), strict=True)]
+        if all(old is new or _same(old, new) for old, new in zip(before, after_one, strict=True)):
+            return after_one
+        before = after_one
+
+
+def _agreed(one: Places | None, other: Places | None) -> Places | None:
+    if one is None or other is None or _same(one, other):
+        return other if one is None else one
+    return Places.nowhere(one.shape)
+
+
+def _same(one: Places | None, other: Places | None) -> bool:
+    return one is not None and other is not None and one.same_as(other)
 
 
 def _names(text: str) -> list[str]:
@@ -132,6 +163,8 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(_names("Split SplitV"), moving.split),
     **dict.fromkeys(_names("DepthToSpace SpaceToDepth"), moving.blocks),
     **dict.fromkeys(_names("PartitionedCall StatefulPartitionedCall"), _called),
+    **dict.fromkeys(_names("If StatelessIf"), _branched),
+    **dict.fromkeys(_names("StatelessWhile While"), _looped),
     "BatchToSpaceND": moving.batch_to_space,
     "BroadcastTo": _broadcast,
     "ConcatV2": moving.concat,
