@@ -206,6 +206,9 @@ def _factors(gradient: tf.Tensor, weight: tf.Tensor, placement: Placement) -> It
     if weight.shape.num_elements() == channels and (placement.layout or placement.keeps_channels_last):
         weights = [tf.reshape(weight, [channels])] * len(pieces)
     else:
+        if gradient.dtype == tf.float16:  # The op takes both in one type, which must hold the scale too.
+            gradient = tf.cast(gradient, tf.float32)
+            pieces = list(placement.pieces(gradient))
         weight = tf.broadcast_to(tf.cast(weight, gradient.dtype), tf.shape(gradient))
         weights = [piece.tensor for piece in placement.pieces(weight)]
     for piece, of_piece in zip(pieces, weights, strict=True):
@@ -255,9 +258,7 @@ def _weighted(gradient: Gradient, term: Term, simple: bool) -> tuple[tf.Tensor, 
     weight = _weight(gradient.tensor, term, simple)
     if gradient.scale is None:
         return gradient.tensor, weight
-    # The op takes vectors in float32, others in the gradient's own type.
-    tensor = gradient.tensor if weight.shape.rank == 1 else tf.cast(gradient.tensor, tf.float32)
-    return tensor, tf.cast(weight, tf.float32) / gradient.scale
+    return gradient.tensor, tf.cast(weight, tf.float32) / gradient.scale
 
 
 def _product(gradient: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
