@@ -102,3 +102,26 @@ def test_a_layer_whose_call_fails_is_as_it_was():
     with pytest.raises(KeyError, match="the user's own"), listening([layer], lambda _: None):
         layer.call(tf.ones([1]))
     assert "call" not in vars(layer)
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method", "ignore:__array__")
+def test_layers_that_were_quantized():
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input([8, 8, 3]),
+            layers.Dense(8, "relu", name="first", bias_initializer="normal"),
+            layers.Dense(8, name="second", bias_initializer="normal"),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    x = np.random.default_rng(0).uniform(-1, 1, [2, 8, 8, 3]).astype(np.float32)
+    whole = ke.full_gradients(model, x, 1, return_terms=True, verbose=0).terms
+    model.quantize("int8")
+    quantized = ke.full_gradients(model, x, 1, return_terms=True, verbose=0).terms
+    assert list(quantized) == list(whole) == ["input", "first", "second"]
+    for name, term in whole.items():
+        assert np.corrcoef(term.ravel(), quantized[name].ravel())[0, 1] > 0.95
+    assert not any("quantized_call" in vars(layer) for layer in flatten_layers(model))

@@ -78,8 +78,14 @@ def listening(
     outer = _HERE.listener
     with contextlib.ExitStack() as patches:
         for layer in layers:
+            # Keras calls a layer that was quantized by another name.
+            quantized = getattr(layer, "quantization_mode", None) is not None
             patches.enter_context(
-                _keras.replaced(layer, "call", functools.partial(_call_through_listener, layer))
+                _keras.replaced(
+                    layer,
+                    "quantized_call" if quantized else "call",
+                    functools.partial(_call_through_listener, layer),
+                )
             )
         _HERE.listener = listener
         try:

@@ -210,15 +210,25 @@ def _decompose(
     compute = _Products(tensors, implicit_biases)
     try:
         call = traces.traced(info, compute, key, inputs, classes)
-    except (
-        NotImplementedError
-    ):  # Loops, as of recurrent layers, are differentiated in forward mode eagerly only.
-        found = compute(info.model, inputs, None if classes is None else tf.constant(classes))
-        return [_as_parts(compute, **tf.nest.map_structure(lambda tensor: tensor.numpy(), found))]
+    except NotImplementedError:
+        # Loops, as of recurrent layers, are differentiated in forward mode eagerly only. Nothing tells then
+        # which image a signal is of: they come one by one.
+        images = len(keras.tree.flatten(inputs)[0])
+        return [_eagerly(info, compute, inputs, classes, image) for image in range(images)]
     noted: Any = call.trace.compute
     if unseen is not None:
         unseen += noted.unseen
     return [_as_parts(noted, **result) for result in call.results()]
+
+
+def _eagerly(
+    info: ModelInfo, compute: "_Products", inputs: Any, classes: np.ndarray | None, image: int
+) -> Decomposition:
+    """The decomposition of one image, without a trace."""
+    row = slice(image, image + 1)
+    inputs = keras.tree.map_structure(lambda x: x[row], inputs)
+    found = compute(info.model, inputs, None if classes is None else tf.constant(classes[row]))
+    return _as_parts(compute, **tf.nest.map_structure(lambda tensor: tensor.numpy(), found))
 
 
 def _as_parts(

@@ -79,8 +79,9 @@ def accumulating(primal: tf.Tensor, tangent: tf.Tensor) -> Iterator[tf.autodiff.
     ):
         try:
             yield accumulator
-        except (LookupError, TypeError) as error:
-            if isinstance(error, TypeError) and "variant" not in str(error):
+        except (LookupError, TypeError, ValueError) as error:
+            of_loops = "variant" in str(error) or "without handle data" in str(error)
+            if not isinstance(error, LookupError) and not of_loops:
                 raise
             raise NotImplementedError(
                 "expected operations that TensorFlow differentiates in forward mode, as implicit biases "
