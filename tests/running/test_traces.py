@@ -67,10 +67,25 @@ def test_a_compiled_model(small_net, images, options):
     np.testing.assert_array_equal(ke.full_gradients(small_net, images, 1, verbose=0)[1], expected)
 
 
-def test_a_new_lambda_at_each_call_does_not_fill_the_memory(small_net, images):
-    for _ in range(traces._MOST_KEPT + 2):
-        ke.gradients(small_net, images[:1], gradient_filter=lambda t: tf.abs(t), verbose=0)
-    assert len(traces._KEPT[small_net].traces) == traces._MOST_KEPT
+def test_a_new_lambda_at_each_call_does_not_fill_the_memory(monkeypatch, small_net, images):
+    monkeypatch.setattr(traces, "_MOST_KEPT", 3)
+    with pytest.warns(UserWarning, match="traced for more than 3 sizes of images") as warned:
+        for _ in range(6):
+            ke.gradients(small_net, images[:1], gradient_filter=lambda t: tf.abs(t), verbose=0)
+    assert len(warned) == 1
+    assert len(traces._KEPT[small_net].traces) == 3
+
+
+def test_images_of_forty_sizes_are_traced_once_each():
+    model = keras.Sequential([keras.Input([None, None, 3]), keras.layers.Conv2D(2, 3)])
+    model.add(keras.layers.GlobalAveragePooling2D())
+    for size in range(8, 48):
+        ke.gradients(model, np.ones([1, size, 9, 3]), verbose=0)
+    kept = list(traces._KEPT[model].traces.values())
+    for size in range(8, 48):
+        ke.gradients(model, np.ones([1, size, 9, 3]), verbose=0)
+    assert len(kept) == 40
+    assert all(trace in kept for trace in traces._KEPT[model].traces.values())
 
 
 @pytest.mark.parametrize("change", ["activation", "lora", "attribute"])

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import threading
+import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -19,7 +20,9 @@ from keras_fullgrad.running.pieces import Pieces
 Compute = Callable[..., Any]
 """From a model, its inputs, classes or None, and named arguments to tensors with an axis of images first."""
 
-_MOST_KEPT = 16  # For each model: a new lambda in every call must not fill the memory.
+# For each model, of some 25 MB each: a new lambda in every call must not fill the memory, and a folder of images
+# of forty sizes must not be traced at every image.
+_MOST_KEPT = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,7 @@ class _Kept:
     def __init__(self) -> None:
         self.lock = threading.RLock()  # Threads that explain with one model share what one of them traced.
         self.traces: OrderedDict[Hashable, Trace] = OrderedDict()
+        self.told = False  # Whether its user knows that there are too many.
 
 
 _KEPT: weakref.WeakKeyDictionary[keras.Model, _Kept] = weakref.WeakKeyDictionary()
@@ -200,6 +204,14 @@ def _kept(model: keras.Model, key: Hashable, trace: Callable[[], Trace]) -> Trac
         kept.traces.move_to_end(key)
         if len(kept.traces) > _MOST_KEPT:
             kept.traces.popitem(last=False)
+            if not kept.told:
+                kept.told = True
+                warnings.warn(
+                    f"model '{model.name}' was traced for more than {_MOST_KEPT} sizes of images or sets of "
+                    "options, which takes seconds each time: bring images to few sizes, and make a function "
+                    "that is an option once, not in every call",
+                    stacklevel=2,
+                )
         return kept.traces[key]
 
 

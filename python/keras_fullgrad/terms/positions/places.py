@@ -153,10 +153,11 @@ class Places:
 
     def same_as(self, other: "Places") -> bool:
         """Whether all elements stand for the same."""
+        if self.image is None or other.image is None:
+            return self.shape == other.shape and self.image is other.image
         return (
             self.shape == other.shape
-            and (self.image is None) == (other.image is None)
-            and (self.image is None or np.array_equal(self.image, other.image, equal_nan=True))
+            and np.array_equal(self.image, other.image, equal_nan=True)
             and all(any(_same(mine, each) for each in other.claims) for mine in self.claims)
             and len(self.claims) == len(other.claims)
         )
