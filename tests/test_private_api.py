@@ -50,6 +50,14 @@ def test_functional_manual_input_spec():
         model(tf.ones([1, 5, 5, 3]))
 
 
+def test_functional_convert_inputs_to_tensors():
+    image = keras.Input([3], dtype="uint8")
+    model = keras.Model(image, keras.layers.Rescaling(2.0)(image))
+    with _keras.floats_kept([model]):
+        assert float(model(tf.fill([1, 3], 1.5))[0, 0]) == 3
+    assert float(model(tf.fill([1, 3], 1.5))[0, 0]) == 2
+
+
 @pytest.mark.parametrize("name", ["call", "activation"])
 def test_attributes_of_an_instance(name):
     """Keras calls what stands in the instance, and goes back to the class's or its own."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 _ABSENT = object()
 
@@ -103,6 +104,54 @@ def any_size(models: Sequence[keras.Layer]) -> Iterator[None]:
             if isinstance(getattr(type(model), "input_spec", None), property):
                 patches.enter_context(replaced(model, "_manual_input_spec", lambda _: None))
         yield
+
+
+class _Here(threading.local):
+    """Whether this thread keeps floats in place of integers."""
+
+    keeps_floats = False
+
+
+_HERE = _Here()
+
+
+@contextlib.contextmanager
+def floats_kept(models: Sequence[keras.Layer]) -> Iterator[None]:
+    """Lets functional models take numbers of floating type for integers, which have no gradient.
+
+    Keras casts what comes in to the type of the symbolic input. Other threads' inputs are cast as ever.
+
+    Args:
+        models: Models and layers; the others of them cast nothing.
+
+    Yields:
+        Nothing; this thread's inputs are kept until the context is left.
+    """
+    outer = _HERE.keeps_floats
+    with contextlib.ExitStack() as patches:
+        for model in models:
+            if any("float" not in str(each.dtype) for each in getattr(model, "inputs", None) or ()):
+                patches.enter_context(replaced(model, "_convert_inputs_to_tensors", _converted))
+        _HERE.keeps_floats = True
+        try:
+            yield
+        finally:
+            _HERE.keeps_floats = outer
+
+
+def _converted(convert: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    def converted(inputs: list[Any]) -> list[Any]:
+        found = convert(inputs)
+        if not _HERE.keeps_floats:
+            return found
+        both = zip(inputs, found, strict=True)
+        return [given if _floating(given) and not _floating(cast) else cast for given, cast in both]
+
+    return converted
+
+
+def _floating(x: Any) -> bool:
+    return isinstance(x, tf.Tensor) and x.dtype.is_floating
 
 
 def sublayers(layer: keras.Layer) -> list[keras.Layer]:

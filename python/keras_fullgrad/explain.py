@@ -22,6 +22,7 @@ from keras_fullgrad.terms.decompose import left_out
 
 _LARGE_SHARE = 0.1  # Of what published maps leave out too.
 _SMALL_SHARE = 0.001  # Of what this library could not place.
+_PROBABILITIES_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 
@@ -332,7 +333,22 @@ def _explain_batch(
         return found.with_parts(_as_usual).parts
 
     key = (method, postprocessing, tuple(resizing) if isinstance(resizing, Sequence) else resizing)
-    return traces.traced(info, compute, key, inputs, classes, params).results()
+    for found in traces.traced(info, compute, key, inputs, classes, params).results():
+        _warn_of_probabilities(info, found.get("outputs"))
+        yield found
+
+
+def _warn_of_probabilities(info: ModelInfo, outputs: np.ndarray | None) -> None:
+    """Says once for each model where probabilities are explained, of which a sure net has no gradient."""
+    if info.model in _PROBABILITIES_TOLD or outputs is None or outputs.shape[-1] < 2:
+        return
+    _PROBABILITIES_TOLD.add(info.model)
+    if outputs.min() >= 0 and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3):
+        _warn(
+            f"the outputs of model '{info.model.name}' lie from 0 to 1 and add up to 1: probabilities are "
+            "explained, since no logits before a softmax were found. expose(model, outputs=...) names the "
+            "layer of the logits"
+        )
 
 
 def _warn_of_left_out(

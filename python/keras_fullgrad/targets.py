@@ -10,15 +10,17 @@ def as_classes(y: Any | None, images: int) -> np.ndarray | None:
     """Brings classes to the shape (images, K), and checks them.
 
     Args:
-        y: Classes: (images, K), (images,), one for all images, or None.
+        y: Classes: (images, K), (images,), one for all images, or None. One-hot labels, (images, classes),
+            stand for one class each.
         images: How many images there are.
 
     Returns:
         The classes, or None.
 
     Raises:
-        ValueError: If classes and images are not as many, or a class is negative.
-        TypeError: If classes are not integers.
+        ValueError: If classes and images are not as many, a class is negative, or zeros and ones name
+            several.
+        TypeError: If classes are not whole numbers.
 
     Example:
         >>> as_classes(3, images=2).tolist()
@@ -26,9 +28,7 @@ def as_classes(y: Any | None, images: int) -> np.ndarray | None:
     """
     if y is None:
         return None
-    y = np.asarray(y)
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"expected y to hold classes as integers, got {y.dtype.name}")
+    y = _whole(np.asarray(y))
     if y.ndim == 0:
         y = np.full([images], y)
     if y.ndim == 1:
@@ -37,6 +37,29 @@ def as_classes(y: Any | None, images: int) -> np.ndarray | None:
         raise ValueError(f"expected y of shape ({images}, K) for {images} images, got {y.shape}")
     if y.min() < 0:
         raise ValueError(f"expected classes of 0 or more in y, got {y.min()}")
+    return y
+
+
+def _whole(y: np.ndarray) -> np.ndarray:
+    """Classes as integers; of one-hot labels the class of each image."""
+    if y.dtype.kind not in "biuf":
+        raise TypeError(f"expected y to hold classes as integers, got {y.dtype.name}")
+    if y.size and not (np.isfinite(y).all() and (y == np.round(y)).all()):
+        raise TypeError(f"expected y to hold classes as integers, got {y.dtype.name} that are not whole")
+    if y.ndim == 2 and y.size and np.isin(y, [0, 1]).all():
+        ones = y.sum(axis=1)
+        # A list of classes names none twice, but lists of two may be of the classes 0 and 1 in either order.
+        one_hot = (
+            y.shape[1] > 2 or y.dtype.kind in "bf" or (y.shape[1] == 2 and len(np.unique(y, axis=0)) > 1)
+        )
+        if one_hot and y.shape[1] > 1:
+            if not (ones == 1).all():
+                image = np.flatnonzero(ones != 1)[0]
+                raise ValueError(
+                    f"expected one-hot labels, or classes by number, in y, got {int(ones[image])} classes of "
+                    f"image {image} as zeros and ones: y=[[3, 5], ...] lists classes, top= takes the highest"
+                )
+            return np.argmax(y, axis=1)
     return y.astype(np.int64)
 
 

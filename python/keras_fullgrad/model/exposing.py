@@ -111,6 +111,7 @@ class ExposedModel(keras.Model):
             with (
                 listening.listening(heard, applications.append, substitute, replace),
                 _keras.any_size(heard),
+                _keras.floats_kept(heard),
                 contextlib.nullcontext() if training else random_numbers.repeated(),
             ):
                 outputs = self.model(inputs, training=training)

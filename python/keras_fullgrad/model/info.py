@@ -86,4 +86,6 @@ def _count_classes(model: keras.Model, own: keras.Model) -> int | None:
     if isinstance(model, ExposedModel) and model.logits is not None:
         return getattr(model.logits.layer, "units", None)
     outputs = getattr(own, "outputs", None)
-    return outputs[0].shape[-1] if outputs else None
+    if not outputs:
+        return None
+    return 1 if len(outputs[0].shape) == 1 else outputs[0].shape[-1]

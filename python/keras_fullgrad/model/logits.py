@@ -1,6 +1,6 @@
 """Where a model's logits are, and how many there are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -34,15 +34,45 @@ def single(outputs: Any) -> tf.Tensor:
     return outputs[0]
 
 
+def for_each_image(outputs: tf.Tensor) -> tf.Tensor:
+    """Logits as (batch, classes); one number for each image is one class.
+
+    Args:
+        outputs: What is to be explained, (batch, classes) or (batch,).
+
+    Returns:
+        The logits, (batch, classes).
+
+    Raises:
+        ValueError: If they have more axes.
+
+    Example:
+        >>> for_each_image(tf.ones([5])).shape
+        TensorShape([5, 1])
+    """
+    rank = outputs.shape.rank
+    if rank == 1:
+        return outputs[:, tf.newaxis]
+    if rank != 2:
+        raise ValueError(
+            f"expected logits of shape (images, classes), got outputs of shape {outputs.shape}: a map "
+            "explains one number of an image. Make a model of it around yours, such as of class 1 at all "
+            "positions: keras.Model(model.inputs, keras.ops.mean(model.outputs[0][..., 1], (1, 2)))"
+        )
+    return outputs
+
+
 def before_softmax(output: tf.Tensor, applications: Sequence[Application]) -> tf.Tensor:
-    """What came before a softmax or sigmoid that ends the model, in a layer of its own or within one.
+    """What came before a softmax or sigmoid that ends the model: a layer's, or an operation's.
+
+    In eager execution operations leave no trace, and layers alone are known.
 
     Args:
         output: The model's output.
         applications: The calls of its layers.
 
     Returns:
-        The logits; the output itself where no layer that was called last applies either of them.
+        The logits; the output itself where neither of them made it.
 
     Example:
         >>> before_softmax(tf.constant([[0.5, 0.5]]), []).numpy().tolist()
@@ -56,4 +86,29 @@ def before_softmax(output: tf.Tensor, applications: Sequence[Application]) -> tf
         activation = keras.activations.get(getattr(application.layer, "activation", None))
         if activation in (keras.activations.softmax, keras.activations.sigmoid):
             return application.preactivation
-    return output
+    return output if tf.executing_eagerly() else _before_operation(output)
+
+
+def _before_operation(output: tf.Tensor) -> tf.Tensor:
+    """What a softmax or sigmoid took in, brought into shape as what it put out was."""
+    shaped: list[tf.Operation] = []
+    tensor = output
+    while tensor.op.type in _SHAPING:
+        shaped.append(tensor.op)
+        tensor = tensor.op.inputs[0]
+    if tensor.op.type not in _PROBABILITIES:
+        return output
+    tensor = tensor.op.inputs[0]
+    for op in reversed(shaped):
+        tensor = _SHAPING[op.type](op, tensor)
+    return tf.cast(tensor, output.dtype)
+
+
+_PROBABILITIES = ("LogSoftmax", "Sigmoid", "Softmax")
+_SHAPING: dict[str, Callable[[tf.Operation, tf.Tensor], tf.Tensor]] = {
+    "Cast": lambda op, x: x,
+    "ExpandDims": lambda op, x: tf.expand_dims(x, op.inputs[1]),
+    "Identity": lambda op, x: x,
+    "Reshape": lambda op, x: tf.reshape(x, op.inputs[1]),
+    "Squeeze": lambda op, x: tf.squeeze(x, op.get_attr("squeeze_dims") or None),
+}

@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import itertools
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ import tensorflow as tf
 from keras_fullgrad import targets
 from keras_fullgrad.model.info import ModelInfo, read_model
 from keras_fullgrad.running import memory
+
+_CHECKED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 Batch = tuple[Any, Any | None]
 
@@ -234,9 +237,10 @@ def _cut_stream(data: Any, batch_size: int | None, steps: int | None, several: b
 
 def _checked(info: ModelInfo, batch: Batch) -> Batch:
     """A batch as tensors of the types that the model takes."""
-    inputs, classes = batch
-    inputs = _as_tensors(info, inputs)
+    given, classes = batch
+    inputs = _as_tensors(info, given)
     _check_shape(info, inputs)
+    _check_type(info, given, inputs)
     if classes is not None and info.classes is not None and classes.max() >= info.classes:
         raise ValueError(f"expected classes from 0 to {info.classes - 1} in y, got {classes.max()}")
     return inputs, classes
@@ -255,6 +259,25 @@ def _as_tensors(info: ModelInfo, inputs: Any) -> Any:
     types = types if len(types) == len(flat) else [variable_dtype] * len(flat)
     flat = [tf.cast(tf.convert_to_tensor(x), t) for x, t in zip(flat, types, strict=True)]
     return keras.tree.pack_sequence_as(inputs, flat)
+
+
+def _check_type(info: ModelInfo, given: Any, inputs: Any) -> None:
+    """Checks, once for each model, that it says of floats what it says of the integers that it was given."""
+    integers = isinstance(given, (np.ndarray, tf.Tensor)) and tf.as_dtype(given.dtype).is_integer
+    floats = any("float" in str(tensor.dtype) for tensor in info.inputs)
+    if not integers or floats or not info.own.built or info.own in _CHECKED:
+        return
+    _CHECKED.add(info.own)
+    said, explained = (
+        keras.tree.flatten(info.own(x[:1], training=False)) for x in (tf.convert_to_tensor(given), inputs)
+    )
+    for one, other in zip(said, explained, strict=True):
+        if not np.allclose(one, other, rtol=1e-2, atol=1e-3 * float(tf.reduce_max(tf.abs(one)))):
+            raise ValueError(
+                f"expected model '{info.own.name}' to say the same of {tf.as_dtype(given.dtype).name} and "
+                f"of floats, which alone have a gradient, got {np.ravel(one)[:3]} and {np.ravel(other)[:3]}: "
+                "give it floats, in the range that its first layer makes of integers"
+            )
 
 
 def _check_shape(info: ModelInfo, inputs: Any) -> None:

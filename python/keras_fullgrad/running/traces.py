@@ -20,8 +20,8 @@ from keras_fullgrad.running.pieces import Pieces
 Compute = Callable[..., Any]
 """From a model, its inputs, classes or None, and named arguments to tensors with an axis of images first."""
 
-# For each model, of some 25 MB each: a new lambda in every call must not fill the memory, and a folder of images
-# of forty sizes must not be traced at every image.
+# For each model, of some 25 MB each: a new lambda in every call must not fill the memory, and a folder of
+# images of forty sizes must not be traced at every image.
 _MOST_KEPT = 64
 
 

@@ -17,6 +17,7 @@ from keras_fullgrad import targets
 from keras_fullgrad.model import affine, layers
 from keras_fullgrad.model.exposing import ExposedModel, Signal
 from keras_fullgrad.model.folding import Folding
+from keras_fullgrad.model.logits import for_each_image
 from keras_fullgrad.terms import implicit
 from keras_fullgrad.terms.additions import additions, is_known, is_read
 from keras_fullgrad.terms.positions import Positions, follow
@@ -178,6 +179,7 @@ def forward(
         else:
             outputs, *tensors = model(inputs, training=False)
             signals = [Signal(index, tensor) for index, tensor in enumerate(tensors)]
+        outputs = for_each_image(outputs)
         if classes is None:
             classes = targets.top_classes(outputs, top)
         else:

@@ -1,0 +1,109 @@
+"""What is explained of a model: the logit before a softmax, one number of each image."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+
+import keras_fullgrad as ke
+
+ENDS = {
+    "keras.ops": lambda x: ops.softmax(x),
+    "tf.nn": lambda x: layers.Lambda(tf.nn.softmax)(x),
+    "layer": lambda x: layers.Softmax()(x),
+    "activation": lambda x: layers.Activation("softmax")(x),
+    "sigmoid": lambda x: ops.sigmoid(x),
+    "log_softmax": lambda x: ops.log_softmax(x),
+    "then reshaped": lambda x: layers.Reshape([3, 1])(ops.softmax(x))[:, :, 0],
+    "then squeezed": lambda x: ops.squeeze(ops.softmax(layers.Reshape([1, 3])(x)), 1),
+    "then cast": lambda x: ops.cast(ops.cast(ops.softmax(x), "float16"), "float32"),
+    "of a nested model": lambda x: keras.Sequential([keras.Input([3]), layers.Lambda(tf.nn.softmax)])(x),
+}
+
+
+def net(end, activation=None):
+    keras.utils.set_random_seed(0)
+    image = keras.Input([16, 12, 3])
+    x = layers.Conv2D(4, 3, activation="relu", bias_initializer="normal")(image)
+    return keras.Model(image, end(layers.Dense(3, activation=activation)(layers.GlobalAveragePooling2D()(x))))
+
+
+@pytest.mark.parametrize("name", [name for name in ENDS if name != "then reshaped"])
+def test_logits_before_any_softmax(images, name):
+    expected = ke.full_gradients(net(lambda x: x), images, 1, verbose=0)
+    found = ke.full_gradients(net(ENDS[name]), images, 1, verbose=0)
+    np.testing.assert_allclose(found.outputs, expected.outputs, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5)
+    np.testing.assert_allclose(ke.decompose(net(ENDS[name]), images, 1).logits, expected.logits, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "activation", [tf.nn.softmax, ops.softmax, lambda x: tf.nn.softmax(x), "log_softmax"]
+)
+def test_logits_before_any_activation(images, activation):
+    expected = ke.full_gradients(net(lambda x: x), images, 1, verbose=0)
+    found = ke.full_gradients(net(lambda x: x, activation), images, 1, verbose=0)
+    np.testing.assert_allclose(found.outputs, expected.outputs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "end", [lambda x: (ops.softmax(x) + ops.softmax(2 * x)) / 2, ENDS["then reshaped"]], ids=["mean", "slice"]
+)
+def test_probabilities_are_told(images, end):
+    with pytest.warns(UserWarning, match="probabilities are explained"):
+        ke.full_gradients(net(end), images, 1, implicit_biases=False, verbose=0)
+
+
+def test_one_number_of_each_image(images):
+    one, flat = net(lambda x: x[:, :1]), net(lambda x: x[:, 0])
+    for options in ({}, {"y": 0}, {"implicit_biases": True}):
+        expected, found = (ke.full_gradients(model, images, verbose=0, **options) for model in (one, flat))
+        np.testing.assert_array_equal(found.maps, expected.maps)
+        assert found.logits.shape == found.outputs.shape == (5, 1)
+    assert ke.decompose(flat, images).relative_error < 1e-5
+    assert ke.gradients(flat, images, verbose=0).maps.shape == (5, 16, 12, 1)
+
+
+@pytest.mark.parametrize("explain", [ke.full_gradients, ke.gradients, ke.decompose])
+def test_outputs_of_more_axes(images, explain):
+    image = keras.Input([16, 12, 3])
+    model = keras.Model(image, layers.Conv2D(3, 1)(layers.Conv2D(4, 3, padding="same")(image)))
+    with pytest.raises(ValueError, match=r"got outputs of shape \(None, 16, 12, 3\).*keras.ops.mean"):
+        explain(model, images, 1)
+    scalar = keras.Model(model.inputs, keras.ops.mean(model.outputs[0][..., 1], (1, 2)))
+    assert ke.decompose(scalar, images).relative_error < 1e-5
+
+
+def test_integer_inputs(images):
+    pixels = (np.abs(images) * 100).astype("uint8")
+
+    def rescaling(dtype):
+        keras.utils.set_random_seed(0)
+        image = keras.Input([16, 12, 3], dtype=dtype)
+        x = layers.Conv2D(4, 3, bias_initializer="normal")(layers.Rescaling(1 / 255, 0.1)(image))
+        return keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+    expected = ke.full_gradients(rescaling("float32"), pixels, 1, verbose=0)
+    model = rescaling("uint8")
+    found = ke.full_gradients(model, pixels, 1, verbose=0)
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-5)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5)
+    assert ke.decompose(model, pixels, 1).relative_error < 1e-5
+    assert "_convert_inputs_to_tensors" not in vars(model)
+
+
+def test_a_model_that_treats_integers_otherwise(images):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = layers.Conv2D(4, 3), layers.Dense(2)
+
+        def call(self, x):
+            x = tf.image.convert_image_dtype(x, tf.float32)
+            return self.head(tf.reduce_mean(self.conv(x), [1, 2]))
+
+    model, pixels = Net(), np.arange(5 * 16 * 12 * 3).reshape(5, 16, 12, 3).astype("uint8")
+    with pytest.raises(ValueError, match="to say the same of uint8 and of floats"):
+        ke.full_gradients(model, pixels, 1, verbose=0)
+    ke.full_gradients(model, pixels / 255, 1, implicit_biases=False, verbose=0)
