@@ -11,14 +11,16 @@ from keras import layers
 from keras_hub import layers as hub_layers
 from keras_hub import models as hub
 
+import keras_fullgrad as ke
+
 CLASSES = 3
 SMALL, LARGE = (32, 32, 3), (64, 64, 3)
 NETS = {}
 VIT = {"num_layers": 2, "hidden_dim": 16, "num_heads": 2}
 PYRAMID = {
-    "input_conv_filters": [8],
+    "input_conv_filters": [64],
     "input_conv_kernel_sizes": [3],
-    "stackwise_num_filters": [64, 16, 16, 16],
+    "stackwise_num_filters": [64, 8, 8, 16],
     "stackwise_num_blocks": [1, 1, 1, 1],
     "stackwise_num_strides": [1, 2, 2, 2],
 }
@@ -36,17 +38,19 @@ def make(name, seed):
     keras.utils.set_random_seed(seed)
     random = np.random.default_rng(seed)
     model, *others = NETS[name]()
+    image = next(x for x in model.inputs if x.shape[-1] == 3)
+    inputs = random.normal(size=(2, *image.shape[1:])).astype("float32")
+    source = None
+    if others:
+        source = next(key for key, x in model.input.items() if x is image)
+        inputs = {source: inputs, **others[0]}
     draw_weights(model, random)
-    image = [x for x in model.inputs if x.shape[-1] == 3][0]
-    images = random.normal(size=(2, *image.shape[1:])).astype("float32")
-    if not others:
-        return model, images, None
-    source = next(key for key, x in model.input.items() if x is image)
-    return model, {source: images, **others[0]}, source
+    draw_statistics(model, inputs, random)
+    return model, inputs, source
 
 
 def draw_weights(model, random):
-    """Draws what a fresh net has as a constant: biases, factors, statistics, tokens, scales of layers."""
+    """Draws what a fresh net has as a constant: biases, factors, tokens, scales of layers."""
     for weight in model.weights:
         value = np.asarray(weight)
         if value.dtype.kind != "f" or not value.size:
@@ -56,6 +60,19 @@ def draw_weights(model, random):
             weight.assign(random.uniform(0.5, 1.5, weight.shape))
         elif kind in ("bias", "beta", "moving_mean") or np.ptp(value) == 0:
             weight.assign(random.normal(0, 0.3, weight.shape))
+
+
+def draw_statistics(model, inputs, random):
+    """Draws statistics around the scale of what the images give, so that signals neither die nor blow up."""
+    norms = [x for x in ke.inspection.flatten_layers(model) if isinstance(x, layers.BatchNormalization)]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(inputs, training=True)
+    for norm in norms:
+        mean, variance = np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)
+        scale = np.full_like(variance, np.mean(np.square(mean) + variance))
+        norm.moving_mean.assign(random.normal(0, 0.5, mean.shape) * np.sqrt(scale))
+        norm.moving_variance.assign(scale * random.uniform(0.5, 2, scale.shape))
 
 
 def with_head(model, outputs=None):
@@ -99,7 +116,7 @@ def resnet_v2_bottleneck():
     return resnet_classifier(block="bottleneck_block", use_pre_activation=True)
 
 
-STEM_OF_THREE = {"input_conv_filters": [8, 8, 16], "input_conv_kernel_sizes": [3, 3, 3]}
+STEM_OF_THREE = {"input_conv_filters": [8, 8, 64], "input_conv_kernel_sizes": [3, 3, 3]}
 
 
 @net
@@ -120,14 +137,14 @@ def densenet():
 
 @net
 def vgg():
-    backbone = hub.VGGBackbone([1, 2, 2], [4, 8, 8], image_shape=SMALL)
+    backbone = hub.VGGBackbone([1, 2, 2], [4, 8, 8], image_shape=LARGE)
     return [hub.VGGImageClassifier(backbone, num_classes=CLASSES, pooling_hidden_dim=8)]
 
 
 @net
 def xception():
     backbone = hub.XceptionBackbone(
-        [[4, 8], [8, 8], [8, 8], [16]], [False, True, False, False], image_shape=SMALL
+        [[4, 8], [16, 16], [16, 16], [16]], [False, True, False, False], image_shape=SMALL
     )
     return [hub.XceptionImageClassifier(backbone, num_classes=CLASSES)]
 
@@ -285,19 +302,19 @@ def darknet():
 
 @net
 def csp_darknet():
-    return cspnet_of(
-        "csp", "dark_block", bottle_ratio=[0.5], block_ratio=[0.5], expand_ratio=[2.0], down_growth=True
-    )
+    return cspnet_of("csp", "dark_block", expand_ratio=[2.0], bottle_ratio=[0.5])
 
 
 @net
 def csp_resnext():
-    return cspnet_of("csp", "bottleneck_block", groups=4, avg_down=True, cross_linear=True, activation="silu")
+    return cspnet_of(
+        "csp", "bottleneck_block", groups=4, expand_ratio=[2.0], avg_down=True, cross_linear=True
+    )
 
 
 @net
 def cs3_edge():
-    return cspnet_of("cs3", "edge_block", activation="silu")
+    return cspnet_of("cs3", "edge_block", expand_ratio=[2.0], activation="silu")
 
 
 def hgnetv2_of(shape=SMALL, **options):
@@ -383,7 +400,7 @@ def mit_of():
         layerwise_patch_sizes=[7, 3, 3, 3],
         layerwise_strides=[4, 2, 2, 2],
         image_shape=LARGE,
-        hidden_dims=[8, 8, 16, 16],
+        hidden_dims=[8, 12, 16, 24],
     )
 
 
@@ -417,7 +434,7 @@ def basnet():
 @net
 def depth_anything():
     encoder = hub.DINOV2Backbone(
-        8,
+        4,
         num_layers=4,
         hidden_dim=16,
         num_heads=2,
@@ -450,14 +467,12 @@ def retinanet():
         aspect_ratios=[1.0],
         anchor_size=4.0,
     )
-    encode = hub_layers.RetinaNetLabelEncoder(anchors, "yxyx")
     return [
         with_head(
             hub.RetinaNetObjectDetector(
                 backbone,
                 num_classes=2,
                 anchor_generator=anchors,
-                label_encoder=encode,
                 pre_logits_num_conv_layers=1,
             )
         )

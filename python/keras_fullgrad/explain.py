@@ -52,7 +52,8 @@ def explain(
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
         x: Inputs, (images, space, channels): an array of any type, a tensor, a `tf.data.Dataset`, a
             Keras `PyDataset`, or an iterable of batches; the latter three may hold classes too.
-        y: Classes: (images, K), (images,), or one for all. None: each image's top class.
+        y: Classes: (images, K), (images,), or one for all; one-hot labels stand for one class each. None:
+            each image's top class.
         batch_size: Images computed at a time. None: by their size and the machine's memory.
         verbose: 0 for no progress bar, 1 or "auto" for one.
         steps: At most as many batches.
