@@ -49,6 +49,31 @@ def head(x):
     return layers.Dense(3, name="head")(x)
 
 
+def image_level():
+    """A pooling over the whole image beside what lies at places, as DeepLab has it."""
+    image = keras.Input([SIZE, SIZE, 3])
+    x = patches(image, 2)
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    pooled = layers.Dense(CHANNELS, name="pooled", kernel_initializer="zeros", bias_initializer="ones")(
+        pooled
+    )
+    pooled = layers.UpSampling2D(8, interpolation="bilinear")(pooled)
+    x = layers.Concatenate()([x, pooled])
+    x = layers.BatchNormalization(name="norm", beta_initializer="ones")(x)
+    x = layers.Conv2D(CHANNELS, 1, name="after", bias_initializer="ones")(x)
+    return keras.Model(image, head(layers.GlobalAveragePooling2D()(x)))
+
+
+def coordinates():
+    """Constants beside the channels, as CoordConv has them."""
+    image = keras.Input([SIZE, SIZE, 3])
+    x = patches(image, 2)
+    row = ops.broadcast_to(ops.reshape(ops.arange(8, dtype="float32"), [1, 8, 1, 1]), [1, 8, 8, 1])
+    x = ops.concatenate([x, ops.zeros_like(x[..., :1]) + row], axis=-1)
+    x = layers.Conv2D(CHANNELS, 1, name="after", bias_initializer="ones")(x)
+    return keras.Model(image, head(layers.GlobalAveragePooling2D()(x)))
+
+
 def vit(before=0, pool=True):
     image = keras.Input([SIZE, SIZE, 3])
     x = layers.Reshape([16, CHANNELS])(patches(image))
@@ -259,10 +284,15 @@ NETS = {
         ),
         *(perceiver, u_net, mirrored_views, crops, one_crop, time_distributed, frames_in_the_batch),
         *(channels_first, permuted, turned, flattened_with_channels_first, series, volume, dilated),
+        *(image_level, coordinates),
     )
 }
 
-NOWHERE = {"perceiver": {"cross/query", "cross/attention_output"}, "mixer": {"tokens"}}
+NOWHERE = {
+    "perceiver": {"cross/query", "cross/attention_output"},
+    "mixer": {"tokens"},
+    "image_level": {"pooled"},
+}
 """Terms that have no place in the image: of latents, and of tokens that are mixed."""
 
 

@@ -222,3 +222,36 @@ def test_positions_tell_where_a_term_lies(images, options):
 def test_wrong_positions(images, positions, message):
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=message):
         ke.full_gradients(unknown_net(Unknown()), images, 1, positions=positions, verbose=0)
+
+
+def two_images(stacked):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    first, second = keras.Input([16, 16, 3]), keras.Input([16, 16, 3])
+    shared = layers.Conv2D(4, 3, activation="relu", bias_initializer="normal", name="shared")
+    pool = layers.GlobalAveragePooling2D()
+    if stacked:
+        both = pool(shared(keras.ops.concatenate([first, second], axis=0)))
+        halves = keras.ops.split(both, 2, axis=0)
+    else:
+        alone = layers.Conv2D(4, 3, bias_initializer="normal", name="alone")
+        halves = [pool(shared(first)), pool(alone(shared(second)))]
+    return keras.Model([first, second], layers.Dense(2)(layers.Concatenate()(halves)))
+
+
+@pytest.mark.filterwarnings("ignore:implicit biases")
+@pytest.mark.parametrize("stacked", [False, True])
+def test_of_two_images_each_map_holds_its_own_terms(stacked):
+    model = two_images(stacked)
+    first, second = np.random.default_rng(0).uniform(size=[2, 2, 16, 16, 3]).astype("float32")
+    bright = second.copy()
+    bright[:, 3:6, 3:6] = 9
+    options = {"return_terms": True, "verbose": 0}
+    of_first, unchanged = (
+        ke.full_gradients(model, [first, x], 1, source=0, **options) for x in (second, bright)
+    )
+    assert list(of_first.terms) == ["input", "shared"]
+    np.testing.assert_array_equal(of_first.maps, unchanged.maps)
+    of_second = ke.full_gradients(model, [first, second], 1, source=1, **options)
+    assert list(of_second.terms) == ["input", "shared"] + ([] if stacked else ["alone"])
+    assert ke.decompose(model, [first, second], 1).relative_error < 1e-5

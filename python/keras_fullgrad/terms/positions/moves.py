@@ -100,12 +100,15 @@ def concatenated(inputs: Sequence[tuple[tuple[int, ...], Places | None]], axis: 
         return Places.nowhere(shape)
     else:
         image = _joined(of_image, [places.shape[axis] for places in there], axis)
-    counts = {len(places.claims) for places in there}
-    if counts != {1}:
+    claims = [places.claims[0] for places in there if places.claims]
+    if not claims:
         return Places(tuple(shape), image, ())
-    claims = [places.claims[0] for places in there]
-    # The same places with other channels: nothing new.
-    if not others and all(_same(claim, claims[0], axis) for claim in claims):
+    if any(len(places.claims) > 1 for places in there):
+        return Places.nowhere(shape)
+    # The same places with other channels, be they of the whole image: nothing new.
+    between_channels = axis != 0 and all(part.centre.shape[axis] == 1 for part in claims[0])
+    complete = not others and len(claims) == len(there)
+    if (complete or between_channels) and all(_same(claim, claims[0], axis) for claim in claims):
         return Places(tuple(shape), image, (claims[0],))
     parts = []
     for index in range(len(claims[0])):
@@ -113,7 +116,7 @@ def concatenated(inputs: Sequence[tuple[tuple[int, ...], Places | None]], axis: 
         sizes = []
         follow = iter(claims)
         for size, places in inputs:
-            claim = None if places is None else next(follow)
+            claim = next(follow) if places is not None and places.claims else None
             for name, values in arrays.items():
                 blank = np.full([1] * len(shape), np.nan)
                 values.append(blank if claim is None else getattr(claim[index], name))

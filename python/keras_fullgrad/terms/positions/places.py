@@ -262,7 +262,13 @@ def _same(claim: Claim, other: Claim) -> bool:
 
 def _informative(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     """The claims that still tell one element's place from another's."""
-    return tuple(claim for claim in claims if any(part.centre.size > 1 for part in claim))
+    return tuple(claim for claim in claims if any(_varies(part.centre) for part in claim))
+
+
+def _varies(array: np.ndarray) -> bool:
+    """Whether there are several values, but for NaN."""
+    seen = array[~np.isnan(array)]
+    return bool(seen.size > 1 and (seen != seen[0]).any())
 
 
 def _stretched_row(centre: np.ndarray, extent: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
