@@ -137,6 +137,7 @@ def test_other_precisions(dtype, images):
     assert np.abs(maps - expected).mean() < tolerance
 
 
+@pytest.mark.slow
 def test_series_and_volumes():
     for rank, conv in ((1, keras.layers.Conv1D), (3, keras.layers.Conv3D)):
         size = [9, 7, 5][:rank]
@@ -152,6 +153,7 @@ def test_series_and_volumes():
         np.testing.assert_allclose(*maps, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_presets_and_options_agree_between_backends(small_net, images):
     for options in [
         {"preset": "paper"},
@@ -360,6 +362,7 @@ def test_results_of_known_length_are_written_in_place(monkeypatch, small_net, im
     np.testing.assert_array_equal(maps, expected)
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_what_the_decomposition_does_not_place(small_net, images):
     explained = ke.full_gradients(small_net, images, y=[[0, 3]] * 5, return_terms=True, verbose=0)
     parts = ke.decompose(small_net, images, y=[[0, 3]] * 5)

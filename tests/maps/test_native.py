@@ -10,6 +10,7 @@ import keras_fullgrad as ke
 from keras_fullgrad.maps import native
 
 
+@pytest.mark.slow
 def test_without_the_native_library(monkeypatch, small_net, images):
     """As where it was built for another TensorFlow: everything runs, and native is refused."""
     monkeypatch.setattr(native, "load", lambda: (None, "built for TensorFlow 2.20.0"))
@@ -63,6 +64,7 @@ def test_gpus_that_the_library_was_not_built_for(monkeypatch, built, capability,
     assert (reason in said) if reason else (said == "")
 
 
+@pytest.mark.slow
 def test_a_gpu_without_a_kernel_runs_in_tensorflow(monkeypatch, small_net, images):
     """Rather than move all gradients to the CPU, where the native op would run."""
     expected = ke.full_gradients(small_net, images, 1, verbose=0)[1]

@@ -38,6 +38,7 @@ def test_logits_before_any_softmax(images, name):
     np.testing.assert_allclose(ke.decompose(net(ENDS[name]), images, 1).logits, expected.logits, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "activation", [tf.nn.softmax, ops.softmax, lambda x: tf.nn.softmax(x), "log_softmax"]
 )
@@ -55,6 +56,7 @@ def test_probabilities_are_told(images, end):
         ke.full_gradients(net(end), images, 1, implicit_biases=False, verbose=0)
 
 
+@pytest.mark.slow
 def test_one_number_of_each_image(images):
     one, flat = net(lambda x: x[:, :1]), net(lambda x: x[:, 0])
     for options in ({}, {"y": 0}, {"implicit_biases": True}):

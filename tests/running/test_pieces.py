@@ -52,6 +52,7 @@ def test_out_of_memory_for_one_image_is_an_error():
         rows_of(Pieces(), machine, 1)
 
 
+@pytest.mark.slow
 def test_explain_goes_on_where_memory_runs_out(small_net, images):
     """With an operation that asks for more than there is, for more than two images."""
 

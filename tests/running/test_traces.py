@@ -81,6 +81,7 @@ def test_a_new_lambda_at_each_call_does_not_fill_the_memory(monkeypatch, small_n
     assert len(traces._KEPT[small_net].traces) == 3
 
 
+@pytest.mark.slow
 def test_images_of_forty_sizes_are_traced_once_each():
     model = keras.Sequential([keras.Input([None, None, 3]), keras.layers.Conv2D(2, 3)])
     model.add(keras.layers.GlobalAveragePooling2D())

@@ -53,6 +53,7 @@ def test_tensors_hold_the_terms_themselves():
     assert parts.inputs[0].explicit_tensors[0].shape == (3, 12, 10, 3, 2)
 
 
+@pytest.mark.slow
 def test_shares_are_signed_and_their_magnitudes_add_up_to_one():
     model, x = zoo.make("subclassed")
     shares = ke.decompose(model, x).shares
@@ -99,6 +100,7 @@ def test_unbuilt_and_wrong_input():
         ke.decompose(model, x, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["subclassed", "squeeze_and_excite", "attention"])
 def test_share_left_out_is_what_implicit_biases_add(name):
     model, x = zoo.make(name)
@@ -132,6 +134,7 @@ def test_implicit_biases_and_simple_exclude_each_other():
         ke.full_gradients(own, x, biases=[np.zeros(5)], verbose=0, implicit_biases=True)
 
 
+@pytest.mark.slow
 def test_nets_of_relus_have_no_implicit_terms():
     # Their maps stay those published, to the last bit: rounding must not pass for a bias.
     model, x = zoo.make("convolutions")

@@ -44,6 +44,7 @@ def net(way):
     return keras.Model(image, layers.Dense(3, name="head")(layers.GlobalAveragePooling2D()(x)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 def test_terms_add_up_image_by_image(images, name):
     model = net(WAYS[name])
@@ -65,6 +66,7 @@ def test_layers_that_were_not_heard_are_named(images, name):
     assert list(terms) == (["input", "before"] if name == "map" else ["input", "before", "after"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 def test_implicit_biases(images, name):
     if name not in CONDITIONS:

@@ -13,7 +13,7 @@ from keras_fullgrad.terms import collect
 pytestmark = pytest.mark.filterwarnings("ignore:implicit biases")
 
 
-QUICK = ("shifted_windows", "permuted")
+QUICK = ("class_token", "permuted")
 NETS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in places_zoo.NETS]
 
 
@@ -185,6 +185,7 @@ def unknown_net(layer):
     return keras.Model(image, keras.layers.Dense(2)(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"simple": True}, {"implicit_biases": True}, {"preset": "paper"}], ids=str
 )
@@ -239,6 +240,7 @@ def two_images(stacked):
     return keras.Model([first, second], layers.Dense(2)(layers.Concatenate()(halves)))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:implicit biases")
 @pytest.mark.parametrize("stacked", [False, True])
 def test_of_two_images_each_map_holds_its_own_terms(stacked):

@@ -31,6 +31,7 @@ def net(policy, factor, size=16):
         keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.slow
 # Of all blocks 2^-32, which float16 cannot tell from 0.
 @pytest.mark.parametrize(("factor", "preset"), [(2.0**-8, "default"), (2.0**-8, "paper"), (2.0, "paper")])
 @pytest.mark.filterwarnings("ignore:implicit biases")
@@ -50,6 +51,7 @@ def test_no_term_vanishes(factor, preset):
     np.testing.assert_allclose(half.left_out, whole.left_out, atol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:implicit biases")
 def test_gradients_and_parts():
     images = np.random.default_rng(0).normal(size=[1, 16, 16, 3]).astype("float32") / 64
