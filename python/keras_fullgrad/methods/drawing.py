@@ -105,10 +105,7 @@ def check_drawable(inputs: tf.Tensor) -> None:
 def draw(
     computed: ForwardPass, style: Style, simple: bool, by_term: bool, place: Place | None = None
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor] | None]:
-    """Draws the map of each target, (batch, space, K), and on request those of its terms.
-
-    ``place`` brings terms into a grid whose place is not known otherwise.
-    """
+    """Draws the map of each target, (batch, space, K), and on request those of its terms."""
     positions = computed.located
     source = positions.source
     own = Term("input", "Input", source, source)
