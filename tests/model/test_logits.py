@@ -73,7 +73,7 @@ def test_outputs_of_more_axes(images, explain):
     model = keras.Model(image, layers.Conv2D(3, 1)(layers.Conv2D(4, 3, padding="same")(image)))
     with pytest.raises(ValueError, match=r"got outputs of shape \(None, 16, 12, 3\).*keras.ops.mean"):
         explain(model, images, 1)
-    scalar = keras.Model(model.inputs, keras.ops.mean(model.outputs[0][..., 1], (1, 2)))
+    scalar = keras.Model(model.input, keras.ops.mean(model.output[..., 1], (1, 2)))
     assert ke.decompose(scalar, images).relative_error < 1e-5
 
 

@@ -13,7 +13,7 @@ from keras_fullgrad.terms import collect
 pytestmark = pytest.mark.filterwarnings("ignore:implicit biases")
 
 
-QUICK = ("class_token", "permuted")
+QUICK = ("shifted_windows", "permuted")
 NETS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in places_zoo.NETS]
 
 

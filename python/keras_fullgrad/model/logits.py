@@ -57,7 +57,7 @@ def for_each_image(outputs: tf.Tensor) -> tf.Tensor:
         raise ValueError(
             f"expected logits of shape (images, classes), got outputs of shape {outputs.shape}: a map "
             "explains one number of an image. Make a model of it around yours, such as of class 1 at all "
-            "positions: keras.Model(model.inputs, keras.ops.mean(model.outputs[0][..., 1], (1, 2)))"
+            "positions: keras.Model(model.input, keras.ops.mean(model.output[..., 1], (1, 2)))"
         )
     return outputs
 
