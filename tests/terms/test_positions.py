@@ -257,3 +257,32 @@ def test_of_two_images_each_map_holds_its_own_terms(stacked):
     of_second = ke.full_gradients(model, [first, second], 1, source=1, **options)
     assert list(of_second.terms) == ["input", "shared"] + ([] if stacked else ["alone"])
     assert ke.decompose(model, [first, second], 1).relative_error < 1e-5
+
+
+class Flat(keras.layers.Layer):
+    """Tokens, whose number TensorFlow does not know while it traces, or does."""
+
+    def __init__(self, known):
+        super().__init__()
+        self.known = known
+
+    def call(self, x):
+        shape = x.shape if self.known else tf.shape(x)
+        return tf.reshape(x, tf.stack([tf.shape(x)[0], shape[1] * shape[2], x.shape[3]]))
+
+
+def token_net(size, known=False):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    image = keras.Input([size, size, 3])
+    x = Flat(known)(layers.Conv2D(4, 2, 2, name="patches", bias_initializer="normal")(image))
+    x = layers.Dense(4, "gelu", name="tokens", bias_initializer="normal")(x)
+    return keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+
+
+def test_tokens_whose_number_is_not_known_while_tracing():
+    x = np.random.default_rng(0).uniform(-1, 1, [2, 8, 8, 3]).astype("float32")
+    options = {"implicit_biases": True, "return_terms": True, "verbose": 0}
+    found, expected = (ke.full_gradients(token_net(8, known), x, 1, **options) for known in (False, True))
+    assert {"patches", "tokens"} <= set(found.terms)
+    np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-5, atol=1e-5)

@@ -55,7 +55,12 @@ class Positions:
         if signal is self.source and len(places.shape) > 2:
             # Its own positions, be there only one along each axis.
             places = Places.of_input([self._images, *(max(2, size) for size in places.shape[1:])])
-        return place(places, self._images, self.space)
+        found = place(places, self._images, self.space)
+        any_size = None in self.source.shape[1:].as_list()
+        if any_size and isinstance(found, Placement) and found.layout is None and None in signal.shape[1:]:
+            # Places were followed for some size, which need not be the one that comes.
+            return "its size is not known before the image is"
+        return found
 
     def by_image(self, tensor: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
         """Brings all elements that belong to an image together.

@@ -73,6 +73,7 @@ class Placement:
         inner: How many views of each image do.
         grids: The grids; their sites are those of one image, view by view.
         layout: How the signal lies, if it is one grid already.
+        shape: The signal's shape; TensorFlow may not know it while it traces.
     """
 
     order: tuple[int, ...]
@@ -81,6 +82,7 @@ class Placement:
     inner: int
     grids: tuple[_Grid, ...]
     layout: str | None
+    shape: tuple[int, ...]
 
     @property
     def keeps_channels_last(self) -> bool:
@@ -99,7 +101,7 @@ class Placement:
         if self.layout is not None:
             yield Piece(tensor, self.layout, self.grids[0].area)
             return
-        sizes = [tensor.shape[axis] for axis in self.order[1:]]
+        sizes = [tensor.shape[axis] or self.shape[axis] for axis in self.order[1:]]
         sites, channels = math.prod(sizes[: self.spatial]), math.prod(sizes[self.spatial :])
         if self.order != tuple(range(len(self.order))):
             tensor = tf.transpose(tensor, self.order)
@@ -162,7 +164,7 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
     grids = _grids(claim, places, space, order, len(spatial), (outer, images, inner))
     if not grids:
         return "its positions make up no grid"
-    placement = Placement(order, len(spatial), outer, inner, tuple(grids), None)
+    placement = Placement(order, len(spatial), outer, inner, tuple(grids), None, places.shape)
     if len(grids) == outer == inner == 1 and len(spatial) == len(space) and len(channels) == 1:
         ordered = np.array_equal(grids[0].sites, np.arange(math.prod(grids[0].size)))
         if ordered and order == tuple(range(rank)):
