@@ -11,6 +11,7 @@ native map is from TensorFlow's, and that of an image alone from that of the sam
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -159,10 +160,8 @@ def in_process(name):
     return {"failed": reasons[-1]}
 
 
-def row_of(name):
+def row_of(name, figures):
     """A net's row."""
-    figures = in_process(name)
-    print(name, json.dumps(figures), file=sys.stderr, flush=True)
 
     def cell(key, form=".1e"):
         return f"{figures[key]:{form}}" if key in figures else "-"
@@ -171,7 +170,8 @@ def row_of(name):
     if not figures.get("agree", True):
         over.append("places")
     if "failed" in figures:
-        over.append(" ".join(figures["failed"].replace("|", " ").split())[:80])
+        reason = re.sub(r"\x1b\[\d+m", "", figures["failed"]).replace("|", " ")
+        over.append(" ".join(reason.split())[:130])
     return {
         "net": name,
         "side": figures.get("side", "-"),
@@ -206,7 +206,11 @@ def main():
     if options.measure:
         print(json.dumps(measure(options.measure)))
         return
-    rows = [row_of(name) for name in options.nets]
+    rows = []
+    for name in options.nets:
+        figures = in_process(name)
+        print(name, json.dumps(figures), file=sys.stderr, flush=True)
+        rows.append(row_of(name, figures))
     measuring.report("Completeness on the nets of keras-hub", rows, None)
     if options.json:
         machine = measuring.machine() | {"keras_hub": metadata.version("keras-hub")}
