@@ -44,6 +44,14 @@ def test_table_of_completeness_is_what_was_measured():
         assert "| " + " | ".join(map(str, row.values())) + " |" in text
 
 
+def test_table_of_keras_hub_is_what_was_measured():
+    text = (ROOT / "docs" / "exactness.md").read_text()
+    rows = measured("keras_hub.json")
+    assert len(rows) == 46
+    for row in rows:
+        assert "| " + " | ".join(map(str, row.values())) + " |" in text
+
+
 def test_tables_of_whole_nets_are_what_was_measured():
     def cell(value, digits=2):
         return "-" if value is None else f"{value:.{digits}f}"

@@ -12,7 +12,7 @@ CELLS = (
     "import keras, numpy as np, keras_fullgrad as ke",
     "ke.utils.visualize([np.eye(4), np.ones([4, 4])], titles=['a', 'b'])",
     """layers = keras.layers
-conv = layers.Conv2D(4, 3, bias_initializer="ones", name="c>")
+conv = layers.Conv2D(4, 3, bias_initializer="ones", name="c>x")
 model = keras.Sequential([keras.Input([8, 8, 3]), conv, layers.Flatten(), layers.Dense(2)])
 ke.decompose(model, np.ones([1, 8, 8, 3]))""",
     "parts = ke.completeness(model, np.ones([1, 8, 8, 3]))",
@@ -36,7 +36,7 @@ def test_a_figure_is_shown_once_as_a_picture(outputs):
 @pytest.mark.slow
 def test_a_decomposition_is_shown_once_as_a_table(outputs):
     (shown,) = outputs[2]
-    assert "c&gt;" in shown["data"]["text/html"]
+    assert "c&gt;x" in shown["data"]["text/html"]
     assert "implicit" in shown["data"]["text/html"]
 
 

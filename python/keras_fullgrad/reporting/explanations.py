@@ -77,7 +77,7 @@ def drawn_terms(model: keras.Model, x: np.ndarray, classes: int, options: Mappin
         The names, in the order of the terms.
 
     Raises:
-        ValueError: As :func:`keras_fullgrad.explain`.
+        ValueError: As :func:`keras_fullgrad.explain`, or if the logits are not finite or not (images, classes).
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
@@ -85,7 +85,8 @@ def drawn_terms(model: keras.Model, x: np.ndarray, classes: int, options: Mappin
         >>> drawn_terms(model, np.ones([1, 8, 8, 3]), 1, {})
         ['input', 'conv']
     """
-    explained = next(_maps(model, x[:1], np.zeros([1, classes], np.int64), 1, options))
+    all_logits(model, x[:1], 1)
+    explained = next(_maps(model, x[:1], np.arange(classes)[np.newaxis], 1, options))
     return list(explained.terms or {})
 
 
