@@ -47,14 +47,8 @@ def spread(gradients, weights, size, *, layout, **_):
     return tf.einsum("b,b...->b...", total, pixels / tf.cast(tf.reduce_prod(size), tf.float64))
 
 
-def all_terms(model, x, source):
-    """The sum over the map of each layer where nothing is left out, and which had to be given a place."""
-    given = set()
-
-    def anywhere(name, term):
-        given.add(name)
-        return tf.reshape(tf.reduce_sum(term), [1] * len(image_of(x, source).shape))
-
+def sums_of_maps(model, x, source):
+    """The sum over each layer's map of the signed terms."""
     with mock.patch.object(op, "saliency_map", spread):
         found = ke.full_gradients(
             model,
@@ -63,13 +57,12 @@ def all_terms(model, x, source):
             psi=ke.filters.identity,
             implicit_biases=True,
             return_terms=True,
-            positions=anywhere,
             source=source,
             postprocessing=None,
             resizing=False,
             verbose=0,
         )
-    return {name: float(one.sum()) for name, one in found.terms.items()}, given
+    return {name: float(one.sum()) for name, one in found.terms.items()}
 
 
 def image_of(x, source):
@@ -136,17 +129,17 @@ def measure_maps(model, inputs, first, source, parts):
         "native against TensorFlow": apart(native.maps, draw(first, backend="tensorflow").maps),
         "alone against in a batch": apart(native.maps, draw(inputs).maps[:1]),
     }
-    sums, given = all_terms(model, first, source)
+    drawn = sums_of_maps(model, first, source)
     by_name = {part.name: part for part in parts.layers}
-    by_name["input"] = parts.inputs[index_of(inputs, source)]  # Of the others the library tells.
-    untold = {n: abs(part.total[0, 0] - sums.get(n, 0)) for n, part in by_name.items()}
-    without = {n for n, part in by_name.items() if part.left_out is not None}
-    agree = without == given & set(by_name) and set(by_name) <= set(native.terms) | given
+    by_name["input"] = parts.inputs[index_of(inputs, source)]  # The others have no place in its map.
+    untold = {
+        name: abs(part.total[0, 0] - part.left_out[0, 0] - drawn.get(name, 0))
+        for name, part in by_name.items()
+    }
     return figures | {
-        "layers": len(sums),
+        "layers": len(by_name),
         "untold": sum(untold.values()) / size_of(parts),
         "most untold": max(untold, key=untold.get),
-        "agree": bool(agree),
     }
 
 
@@ -167,8 +160,6 @@ def row_of(name, figures):
         return f"{figures[key]:{form}}" if key in figures else "-"
 
     over = [key for key in HELD if not figures.get(key, 0) <= BAR]  # NaN is over it too.
-    if not figures.get("agree", True):
-        over.append("places")
     if "failed" in figures:
         reason = re.sub(r"\x1b\[\d+m", "", figures["failed"]).replace("|", " ")
         over.append(" ".join(reason.split())[:130])

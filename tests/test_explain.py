@@ -367,8 +367,8 @@ def test_what_is_left_out_is_what_the_decomposition_does_not_place(small_net, im
     explained = ke.full_gradients(small_net, images, y=[[0, 3]] * 5, return_terms=True, verbose=0)
     parts = ke.decompose(small_net, images, y=[[0, 3]] * 5)
     missing = np.abs(parts.logits - parts.explicit_sum)
-    missing += sum(np.abs(part.explicit) for part in parts.parts if part.left_out)
-    drawn = sum(np.abs(part.explicit) for part in parts.parts if not part.left_out)
+    missing += sum(np.abs(part.explicit) for part in parts.parts if part.reason)
+    drawn = sum(np.abs(part.explicit) for part in parts.parts if not part.reason)
     np.testing.assert_allclose(explained.left_out, missing / (missing + drawn), rtol=1e-3, atol=1e-6)
     assert ke.full_gradients(small_net, images, 0, verbose=0).left_out is None
 

@@ -18,6 +18,7 @@ import keras_fullgrad_cli as cli
 import zoo
 from keras_fullgrad import inspection
 from keras_fullgrad.model.info import read_model
+from keras_fullgrad.running import traces
 from keras_fullgrad.terms import forward_mode
 from keras_fullgrad.terms.decompose import left_out
 
@@ -270,3 +271,54 @@ def test_gradients_of_kernels_are_never_computed():
     """TensorFlow 2.21 corrupts memory over those of small kernels of stride 2 (oneDNN, AVX-512)."""
     ended = subprocess.run([sys.executable, "-c", SMALL_KERNELS], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+class Residual(keras.layers.Layer):
+    """Adds a constant, and goes on with the sum both through a layer and past it."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(4, bias_initializer="normal")
+
+    def call(self, x):
+        x = x + 1.0
+        x = x + self.dense(x)
+        return x + 2.0
+
+
+class Query(keras.layers.Layer):
+    """Takes in positions of its own, through layers whose biases do not depend on the image."""
+
+    def __init__(self):
+        super().__init__()
+        self.positions = keras.layers.Embedding(6, 4)
+        self.dense = keras.layers.Dense(4, bias_initializer="normal")
+        self.norm = keras.layers.LayerNormalization(beta_initializer="normal")
+
+    def call(self, x):
+        return x * self.norm(self.dense(self.positions(keras.ops.arange(6))))
+
+
+def net_of(layer):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input([6, 4]), layer(), layer(), layers.Flatten(), layers.Dense(2)])
+
+
+@pytest.mark.parametrize("layer", [Residual, Query])
+@pytest.mark.parametrize("traced", [False, True])
+def test_layers_of_ones_own_count_each_constant_once(monkeypatch, layer, traced):
+    x = np.random.default_rng(0).normal(size=[2, 6, 4])
+    if not traced:
+        monkeypatch.setattr(traces, "traced", lambda *_: (_ for _ in ()).throw(NotImplementedError))
+    assert ke.decompose(net_of(layer), x, 0).relative_error < 1e-5
+
+
+def test_layers_of_ones_own_count_each_constant_once_in_half_precision():
+    x = np.random.default_rng(0).normal(size=[2, 6, 4])
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = net_of(Query)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert ke.decompose(model, x, 0).relative_error < 5e-3

@@ -78,6 +78,6 @@ def test_implicit_biases(images, name):
     )
     assert "holder" in explained.terms
     parts = ke.decompose(net(WAYS[name]), images, 1)
-    pooled = sum(abs(part.total) for part in parts.parts if part.left_out is not None)
+    pooled = sum(abs(part.total) for part in parts.parts if part.reason is not None)
     everything = sum(abs(part.total) for part in parts.parts)
     np.testing.assert_allclose(explained.left_out, pooled / everything, atol=1e-3)

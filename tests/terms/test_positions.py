@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import keras_fullgrad as ke
 import places_zoo
+from keras_fullgrad.maps import op
 from keras_fullgrad.model.exposing import expose
 from keras_fullgrad.terms import collect
 
@@ -128,8 +129,20 @@ def test_a_function_of_one_image_draws_what_one_of_any_number_does(name):
         np.testing.assert_allclose(one[term], any_number[term], rtol=1e-4, atol=1e-4 * largest, err_msg=term)
 
 
+def spread(gradients, weights, size, *, layout, **_):
+    """In place of the op: the sum of terms, all over their area, since a resize does not keep it."""
+    total = 0.0
+    for gradient, weight in zip(gradients, weights, strict=True):
+        if layout == "channels_first" and weight.shape.rank == 1:
+            weight = tf.reshape(weight, [-1] + [1] * (gradient.shape.rank - 2))
+        product = tf.cast(gradient, tf.float64) * tf.cast(weight, tf.float64)
+        total += tf.reduce_sum(product, range(1, gradient.shape.rank))
+    pixels = tf.ones(tf.concat([tf.shape(total), size], 0), tf.float64)
+    return tf.einsum("b,b...->b...", total, pixels / tf.cast(tf.reduce_prod(size), tf.float64))
+
+
 @pytest.mark.parametrize("name", NETS)
-def test_terms_add_up(name):
+def test_terms_add_up_and_what_is_not_drawn_is_left_out(monkeypatch, name):
     model, x = places_zoo.make(name)
     parts = ke.decompose(model, x, 1)
     assert parts.relative_error < 1e-4
@@ -140,6 +153,22 @@ def test_terms_add_up(name):
         np.testing.assert_allclose(
             part.total[1:], other.total, rtol=1e-3, atol=1e-4 * np.abs(parts.logits).max()
         )
+    monkeypatch.setattr(op, "saliency_map", spread)
+    options = {"implicit_biases": True, "return_terms": True, "postprocessing": None, "resizing": False}
+    maps = ke.full_gradients(model, x, 1, psi=ke.filters.identity, verbose=0, **options).terms
+    for part in parts.parts:
+        drawn = maps[part.name].sum(axis=tuple(range(1, x.ndim - 1))) if part.name in maps else 0.0
+        np.testing.assert_allclose(drawn + part.left_out, part.total, atol=1e-4 * np.abs(parts.logits).max())
+        assert part.reason is not None or not part.left_out.any()
+
+
+def test_of_tokens_the_class_token_is_left_out():
+    model, x = places_zoo.make("class_token")
+    parts = {part.name: part for part in ke.decompose(model, x, 1).parts}
+    norm = parts["block1_norm"]
+    assert "class token" in norm.reason
+    assert (np.abs(norm.left_out) > 0).all()
+    assert (norm.left_out != norm.total).all()
 
 
 def test_convolutions_that_disagree_are_named():

@@ -146,21 +146,21 @@ def share_left_out(computed: ForwardPass, place: Place | None = None) -> tf.Tens
     """The share of each target that has no place in the map, or that no term accounts for, (batch, K)."""
     positions = computed.located
     terms = [Term("input", "Input", positions.source, positions.source), *computed.terms]
-    has_place = [not isinstance(positions.of(term.signal), str) for term in terms]
+    somewhere = [not isinstance(positions.of(term.signal), str) for term in terms]
     shares = []
     for target in computed.targets:
         rest = tf.cast(target, tf.float64)
         drawn = left = tf.zeros_like(rest)
         gradients = computed.differentiate(target, [term.signal for term in terms])
-        for term, gradient, placed in zip(terms, gradients, has_place, strict=True):
+        for term, gradient, has_place in zip(terms, gradients, somewhere, strict=True):
             if gradient is None:
                 continue
             product = _product(*_weighted(gradient, term, simple=False))
-            placed = placed or (place is not None and place(term.name, product) is not None)
-            total = tf.reduce_sum(positions.by_image(product, term.signal), axis=1)
-            total = tf.cast(total, tf.float64)
+            total, without = (tf.cast(x, tf.float64) for x in positions.sums(product, term.signal))
+            if not has_place and place is not None and place(term.name, product) is not None:
+                without = tf.zeros_like(without)
             rest -= total
-            drawn, left = (drawn + tf.abs(total), left) if placed else (drawn, left + tf.abs(total))
+            drawn, left = drawn + tf.abs(total - without), left + tf.abs(without)
         left += tf.abs(rest)
         shares.append(tf.math.divide_no_nan(left, left + drawn))
     return tf.cast(tf.stack(shares, axis=-1), tf.float64 if target.dtype == tf.float64 else tf.float32)

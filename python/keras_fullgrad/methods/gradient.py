@@ -173,7 +173,7 @@ def full_gradients(
         classes=computed.classes,
         outputs=computed.outputs,
         terms=terms,
-        left_out=drawing.share_left_out(computed, positions) if return_terms and not simple else None,
+        left_out=drawing.share_left_out(computed, positions) if return_terms else None,
     )
 
 

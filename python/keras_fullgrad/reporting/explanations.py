@@ -77,7 +77,8 @@ def drawn_terms(model: keras.Model, x: np.ndarray, classes: int, options: Mappin
         The names, in the order of the terms.
 
     Raises:
-        ValueError: As :func:`keras_fullgrad.explain`, or if the logits are not finite or not (images, classes).
+        ValueError: As :func:`keras_fullgrad.explain`, or if the logits are not finite or not of shape
+            (images, classes).
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
@@ -145,7 +146,6 @@ def explanations(
     terms = _terms(parts, layers)
     if not np.isfinite(terms).all():
         raise ValueError("expected finite terms of the logits, got NaN or infinity")
-    left_out = _left_out(terms, layers, implicit)
     explained: list[list[ExplainedClass]] = []
     for batch in _maps(model, x, classes, batch_size, options):
         maps, terms_of_maps = batch.maps, batch.terms or {}
@@ -160,7 +160,7 @@ def explanations(
                         int(target),
                         float(found.logits[image, k]),
                         float(found.sum[image, k]),
-                        float(left_out[image, k]),
+                        float(batch.left_out[row, k]),
                         terms[0, :, image, k].tolist(),
                         terms[1, :, image, k].tolist(),
                         encoding.map(of_image[..., k]),
@@ -212,11 +212,3 @@ def _terms(parts: Sequence[Part], layers: Sequence[Layer]) -> np.ndarray:
     found = {part.name: (part.explicit, part.implicit) for part in parts}
     nothing = np.zeros([2, *parts[0].explicit.shape])
     return np.stack([found.get(layer.name, nothing) for layer in layers], axis=1)
-
-
-def _left_out(terms: np.ndarray, layers: Sequence[Layer], implicit_biases: bool) -> np.ndarray:
-    """The share of the terms' magnitudes that maps do not draw, (images, K)."""
-    has_map = np.array([layer.cell is not None for layer in layers])
-    in_map = np.stack([has_map, has_map & implicit_biases])
-    missing = np.sum(np.abs(terms), (0, 1), where=~in_map[..., np.newaxis, np.newaxis])
-    return missing / np.maximum(np.abs(terms).sum((0, 1)), np.finfo(np.float64).tiny)

@@ -167,8 +167,10 @@ def forward(
     listened: list[tuple[keras.Layer, tf.Tensor]] = []
 
     def note(layer: keras.Layer, signal: tf.Tensor) -> tf.Tensor:
-        listened.append((layer, signal))
-        return signal
+        # A tensor of its own: a layer that goes on with what it handed to another, as around a residual,
+        # does so past it, here as where implicit biases are measured.
+        listened.append((layer, tf.identity(signal)))
+        return listened[-1][1]
 
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(floating)
@@ -202,6 +204,9 @@ def forward(
         terms, unseen = _explicit_terms(model, signals, folding, graph, implicit_biases)
     if implicit_biases:
         _warn_of_random_numbers(graph, before)
+        # What does not depend on the inputs is a bias of the layer that takes it in, its own biases included.
+        constant = {id(x) for (_, x), total in zip(listened, totals, strict=True) if total is None}
+        terms = [term for term in terms if id(term.signal) not in constant]
         terms += _implicit_terms(listened, totals, terms, layers.layer_names(model.model))
     others = [x for x in given if x is not source]
     positions = None if before is None else follow(source, channel_axis, others, before)
@@ -266,10 +271,19 @@ def _explicit_terms(
             continue
         # What another's layer calls its bias is one where the graph adds it, and belongs to that sum.
         for addition in additions(graph, weight) or ():
-            # An implicit bias that is taken at what the layer puts out holds it already.
-            if not implicit_biases or any(addition.signal is signal.tensor for signal in own):
-                terms.append(Term(names[id(layer)], type(layer).__name__, addition.signal, addition.bias))
+            signal = addition.signal
+            if implicit_biases:
+                # That which is taken at what the layer puts out, a copy, holds all others already.
+                copy = next((each.tensor for each in own if _is_copy(each.tensor, signal)), None)
+                if copy is None:
+                    continue
+                signal = copy
+            terms.append(Term(names[id(layer)], type(layer).__name__, signal, addition.bias))
     return terms, unseen
+
+
+def _is_copy(tensor: tf.Tensor, signal: tf.Tensor) -> bool:
+    return tensor.op.type == "Identity" and tensor.op.inputs[0] is signal
 
 
 def _term(layer: keras.Layer | None, bias: tf.Tensor, signal: Signal, names: dict[int, str]) -> Term | None:

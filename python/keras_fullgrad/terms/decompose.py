@@ -82,6 +82,7 @@ def _join(*parts: Part) -> Part:
         parts[0],
         explicit=np.concatenate([part.explicit for part in parts]),
         implicit=np.concatenate([part.implicit for part in parts]),
+        left_out=np.concatenate([part.left_out for part in parts]),
         explicit_tensors=joined([part.explicit_tensors for part in parts]),
         implicit_tensors=joined([part.implicit_tensors for part in parts]),
     )
@@ -128,8 +129,8 @@ def left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None = None) ->
         for part in parts.parts:
             size = np.abs(part.explicit).sum()
             total += size
-            if part.left_out not in (None, *NO_PLACE) and size:
-                elsewhere += size
+            if part.reason not in (None, *NO_PLACE) and size:
+                elsewhere += np.abs(part.left_out).sum()
                 layers[part.name] = None
     total = missing + total or 1.0
     return LeftOut(float(missing / total), float(elsewhere / total), tuple(layers), tuple(unseen))
@@ -142,7 +143,7 @@ class _Label:
     name: str
     kind: str
     implicit: bool
-    left_out: str | None
+    reason: str | None
 
 
 class _Products:
@@ -175,20 +176,23 @@ class _Products:
         for term, by_class in zip(terms, gradients, strict=True):
             if by_class[0] is None:  # The signal does not reach the logits.
                 continue
-            place = None if computed.positions is None else computed.positions.of(term.signal)
-            why = place if isinstance(place, str) else None
-            self.labels.append(_Label(term.name, term.kind, term.implicit, why))
+            reason = None if computed.positions is None else computed.positions.reason(term.signal)
+            self.labels.append(_Label(term.name, term.kind, term.implicit, reason))
             of_class = [_product(term.bias, each) for each in by_class]
-            total = [tf.reduce_sum(_by_image(computed, each, term.signal), axis=1) for each in of_class]
-            parts = (total, of_class) if self._tensors else (total,)
+            sums = [_sums(computed, each, term.signal) for each in of_class]
+            parts = (*zip(*sums, strict=True), *([of_class] if self._tensors else []))
             products.append(tuple(tf.stack(part, axis=-1) for part in parts))
         return {"logits": computed.logits, "classes": computed.classes, "products": products}
 
 
-def _by_image(computed: collect.ForwardPass, product: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
+def _sums(
+    computed: collect.ForwardPass, product: tf.Tensor, signal: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The sum of a term over each image, and that of its part without a place."""
     if computed.positions is not None:
-        return computed.positions.by_image(product, signal)
-    return tf.reshape(product, [tf.shape(computed.logits)[0], -1])
+        return computed.positions.sums(product, signal)
+    total = tf.reduce_sum(tf.reshape(product, [tf.shape(computed.logits)[0], -1]), axis=1)
+    return total, tf.fill(tf.shape(total), tf.constant(np.nan, total.dtype))
 
 
 def _product(bias: tf.Tensor, gradient: Gradient) -> tf.Tensor:
@@ -236,8 +240,8 @@ def _as_parts(
 ) -> Decomposition:
     nothing = np.zeros(logits.shape)
     parts: dict[str, Part] = {}
-    for label, (total, *kept) in zip(noted.labels, products, strict=True):
-        part = parts.get(label.name, Part(label.name, label.kind, nothing, nothing))
-        parts[label.name] = part.with_term(total, tuple(kept), label.implicit, label.left_out)
+    for label, (total, left_out, *kept) in zip(noted.labels, products, strict=True):
+        part = parts.get(label.name, Part(label.name, label.kind, nothing, nothing, nothing))
+        parts[label.name] = part.with_term(total, left_out, tuple(kept), label.implicit, label.reason)
     inputs = tuple(parts.pop(name) for name in noted.inputs if name in parts)
     return Decomposition(logits, classes, inputs, tuple(parts.values()))

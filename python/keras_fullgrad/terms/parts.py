@@ -18,8 +18,10 @@ class Part:
         kind: The layer's class, or ``Input``.
         explicit: What its bias adds, signed, (images, K). Of an input: all that it adds.
         implicit: What it adds because it is not linear, (images, K).
+        left_out: What of it has no place in a map, signed, (images, K): all that a dense layer after a
+            pooling adds, or what is added at a class token. NaN where that is not known.
         has_bias: Whether it has an explicit bias, be it 0.
-        left_out: Why a part of it has no place in a map. None: all of it has one.
+        reason: Why. None: all of it has a place.
         explicit_tensors: On request the terms themselves, one for each time that the layer was applied:
             (images, *signal, K).
         implicit_tensors: Likewise, one for each signal that the layer made.
@@ -29,8 +31,9 @@ class Part:
     kind: str
     explicit: np.ndarray
     implicit: np.ndarray
+    left_out: np.ndarray
     has_bias: bool = False
-    left_out: str | None = None
+    reason: str | None = None
     explicit_tensors: tuple[np.ndarray, ...] = ()
     implicit_tensors: tuple[np.ndarray, ...] = ()
 
@@ -40,29 +43,31 @@ class Part:
         return self.explicit + self.implicit
 
     def with_term(
-        self, total: np.ndarray, tensors: tuple[np.ndarray, ...], implicit: bool, left_out: str | None = None
+        self,
+        total: np.ndarray,
+        left_out: np.ndarray,
+        tensors: tuple[np.ndarray, ...],
+        implicit: bool,
+        reason: str | None = None,
     ) -> "Part":
         """Adds a term.
 
         Args:
             total: What it adds, (images, K).
+            left_out: What of that has no place in a map, (images, K).
             tensors: The term itself, where it is kept.
             implicit: Whether it is that of an implicit bias.
-            left_out: Why it has no place in a map, if it has none.
+            reason: Why something is left out, if anything is.
 
         Returns:
             The part with the term.
         """
-        left_out = self.left_out or left_out
+        part = dataclasses.replace(self, left_out=self.left_out + left_out, reason=self.reason or reason)
         if implicit:
             kept = self.implicit_tensors + tensors
-            return dataclasses.replace(
-                self, implicit=self.implicit + total, implicit_tensors=kept, left_out=left_out
-            )
+            return dataclasses.replace(part, implicit=self.implicit + total, implicit_tensors=kept)
         kept = self.explicit_tensors + tensors
-        return dataclasses.replace(
-            self, explicit=self.explicit + total, explicit_tensors=kept, has_bias=True, left_out=left_out
-        )
+        return dataclasses.replace(part, explicit=self.explicit + total, explicit_tensors=kept, has_bias=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +147,7 @@ class Decomposition:
         adding = [part for part in self.parts if part.explicit.any() or part.implicit.any()]
         for part in adding:
             sums = (f"{part.explicit.mean():.4g}", f"{part.implicit.mean():.4g}")
-            name = part.name if part.left_out is None else f"{part.name} *"
+            name = part.name if part.reason is None else f"{part.name} *"
             table.add_row(name, part.kind, *sums, f"{shares[part.name].mean():.1%}")
         if len(adding) < len(self.parts):
             table.caption = (

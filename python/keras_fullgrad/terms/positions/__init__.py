@@ -14,6 +14,7 @@ from keras_fullgrad.terms.positions import rules
 from keras_fullgrad.terms.positions.placement import (
     NO_PLACE,
     NOT_OF_THE_INPUT,
+    PARTLY_OF_THE_WHOLE_IMAGE,
     Area,
     Piece,
     Placement,
@@ -61,6 +62,35 @@ class Positions:
             # Places were followed for some size, which need not be the one that comes.
             return "its size is not known before the image is"
         return found
+
+    def reason(self, signal: tf.Tensor) -> str | None:
+        """Why a signal, or a part of it, has no place in the image. None: all of it has one."""
+        where = self.of(signal)
+        if isinstance(where, str):
+            return where
+        return None if where.whole else PARTLY_OF_THE_WHOLE_IMAGE
+
+    def sums(self, tensor: tf.Tensor, signal: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Adds up what belongs to each image.
+
+        Args:
+            tensor: A tensor of the signal's shape.
+            signal: The signal.
+
+        Returns:
+            The sums, (images,), and those of what has no place in the image alone.
+        """
+        total = tf.reduce_sum(self.by_image(tensor, signal), axis=1)
+        where = self.of(signal)
+        if isinstance(where, str):
+            return total, total
+        if where.whole:
+            return total, tf.zeros_like(total)
+        placed = [
+            tf.reduce_sum(tf.reshape(piece.tensor, [tf.shape(total)[0], -1]), axis=1)
+            for piece in where.pieces(tensor)
+        ]
+        return total, total - tf.add_n(placed)
 
     def by_image(self, tensor: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
         """Brings all elements that belong to an image together.

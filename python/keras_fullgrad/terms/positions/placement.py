@@ -13,7 +13,8 @@ from keras_fullgrad.terms.positions.places import Claim, Places, evened
 
 OF_THE_WHOLE_IMAGE = "it has no positions: it is of the whole image"
 NOT_OF_THE_INPUT = "it does not depend on the inputs"
-NO_PLACE = (OF_THE_WHOLE_IMAGE, NOT_OF_THE_INPUT)
+PARTLY_OF_THE_WHOLE_IMAGE = "some of its elements have no positions, as a class token's or those of padding"
+NO_PLACE = (OF_THE_WHOLE_IMAGE, NOT_OF_THE_INPUT, PARTLY_OF_THE_WHOLE_IMAGE)
 """Why a dense layer after a pooling, or a class token, has no place. All other reasons: it is not known."""
 
 _CLOSE = 1e-6
@@ -83,6 +84,14 @@ class Placement:
     grids: tuple[_Grid, ...]
     layout: str | None
     shape: tuple[int, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all elements of the signal are in a grid."""
+        sites = (
+            self.outer * self.inner * math.prod(self.shape[axis] for axis in self.order[1 : self.spatial + 1])
+        )
+        return self.layout is not None or sum(len(grid.sites) for grid in self.grids) == sites
 
     @property
     def keeps_channels_last(self) -> bool:
