@@ -86,6 +86,7 @@ setup(
             "nbclient",
             "pybind11>=2.13",
             "pytest>=8",
+            "pytest-xdist",
             "quantus>=0.6",
             "scikit-learn",
             "selenium",

@@ -600,7 +600,14 @@ def metaclip_2_vision():
 
 @net
 def siglip_vision():
-    return [with_head(hub.SigLIPVisionEncoder(8, intermediate_dim=32, image_shape=SMALL, **VIT))]
+    # Its default, "gelu_approximate", is a name that Keras does not know by itself.
+    return [
+        with_head(
+            hub.SigLIPVisionEncoder(
+                8, intermediate_dim=32, intermediate_activation="gelu", image_shape=SMALL, **VIT
+            )
+        )
+    ]
 
 
 @net

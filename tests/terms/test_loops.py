@@ -81,3 +81,9 @@ def test_implicit_biases(images, name):
     pooled = sum(abs(part.total) for part in parts.parts if part.reason is not None)
     everything = sum(abs(part.total) for part in parts.parts)
     np.testing.assert_allclose(explained.left_out, pooled / everything, atol=1e-3)
+
+
+def test_a_scope_of_tensorflow_can_be_entered_after_a_loop_without_forward_mode(images):
+    ke.decompose(net(WAYS["map"]), images, 1)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        assert tf.distribute.has_strategy()

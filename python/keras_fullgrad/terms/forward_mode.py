@@ -73,6 +73,8 @@ def accumulating(primal: tf.Tensor, tangent: tf.Tensor) -> Iterator[tf.autodiff.
         >>> bool(tf.reduce_all(accumulator.jvp(y) == y))
         True
     """
+    scope = tf.compat.v1.get_variable_scope()
+    caching_device = scope.caching_device
     with (
         _tensorflow.registered_gradients(_GRADIENTS),
         tf.autodiff.ForwardAccumulator(primal, tangent) as accumulator,
@@ -80,6 +82,10 @@ def accumulating(primal: tf.Tensor, tangent: tf.Tensor) -> Iterator[tf.autodiff.
         try:
             yield accumulator
         except (LookupError, TypeError, ValueError) as error:
+            if scope.caching_device is not caching_device:
+                # tf.map_fn sets one, and does not put the former back where an exception ends it. With it no
+                # tf.distribute scope could be entered any more.
+                scope.set_caching_device(caching_device)
             of_loops = "variant" in str(error) or "without handle data" in str(error)
             if not isinstance(error, LookupError) and not of_loops:
                 raise
