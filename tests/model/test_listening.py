@@ -104,6 +104,7 @@ def test_a_layer_whose_call_fails_is_as_it_was():
     assert "call" not in vars(layer)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method", "ignore:__array__")
 def test_layers_that_were_quantized():
     keras.utils.set_random_seed(0)

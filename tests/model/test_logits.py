@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 import keras_fullgrad as ke
+from slow import slow_but
 
 ENDS = {
     "keras.ops": lambda x: ops.softmax(x),
@@ -29,7 +30,7 @@ def net(end, activation=None):
     return keras.Model(image, end(layers.Dense(3, activation=activation)(layers.GlobalAveragePooling2D()(x))))
 
 
-@pytest.mark.parametrize("name", [name for name in ENDS if name != "then reshaped"])
+@pytest.mark.parametrize("name", slow_but("tf.nn", [name for name in ENDS if name != "then reshaped"]))
 def test_logits_before_any_softmax(images, name):
     expected = ke.full_gradients(net(lambda x: x), images, 1, verbose=0)
     found = ke.full_gradients(net(ENDS[name]), images, 1, verbose=0)

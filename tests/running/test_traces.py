@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import keras_fullgrad as ke
 from keras_fullgrad.running import traces
+from slow import slow_but
 
 
 def count_traces(monkeypatch):
@@ -94,7 +95,7 @@ def test_images_of_forty_sizes_are_traced_once_each():
     assert all(trace in kept for trace in traces._KEPT[model].traces.values())
 
 
-@pytest.mark.parametrize("change", ["activation", "lora", "attribute"])
+@pytest.mark.parametrize("change", slow_but("activation", ["activation", "lora", "attribute"]))
 def test_a_model_whose_configuration_changed_is_traced_anew(small_net, images, change):
     layer, head = small_net.get_layer("c1"), small_net.get_layer("head")
     before = ke.full_gradients(small_net, images, 1, verbose=0).logits

@@ -112,6 +112,7 @@ def test_share_left_out_is_what_implicit_biases_add(name):
     assert share == pytest.approx(implicit / (implicit + explicit), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_one_warning_for_each_model_that_leaves_much_out():
     model, x = zoo.make("subclassed")
     share = left_out(read_model(model), tf.constant(x[:1])).implicit

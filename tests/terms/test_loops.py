@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_fullgrad as ke
+from slow import slow_but
 
 
 class Holder(layers.Layer):
@@ -58,7 +59,7 @@ def test_terms_add_up_image_by_image(images, name):
 
 
 @pytest.mark.filterwarnings("ignore:(implicit biases|layers whose place)")
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", slow_but("while", WAYS))
 def test_layers_that_were_not_heard_are_named(images, name):
     with pytest.warns(UserWarning, match="biases of holder/.* are not in the map.*no layer is heard"):
         terms = ke.full_gradients(net(WAYS[name]), images, 1, return_terms=True, verbose=0).terms

@@ -10,12 +10,12 @@ import places_zoo
 from keras_fullgrad.maps import op
 from keras_fullgrad.model.exposing import expose
 from keras_fullgrad.terms import collect
+from slow import slow_but
 
 pytestmark = pytest.mark.filterwarnings("ignore:implicit biases")
 
 
-QUICK = ("shifted_windows", "permuted")
-NETS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in places_zoo.NETS]
+NETS = slow_but("permuted", places_zoo.NETS)
 
 
 def placed_signals(model, x):
@@ -162,6 +162,7 @@ def test_terms_add_up_and_what_is_not_drawn_is_left_out(monkeypatch, name):
         assert part.reason is not None or not part.left_out.any()
 
 
+@pytest.mark.slow
 def test_of_tokens_the_class_token_is_left_out():
     model, x = places_zoo.make("class_token")
     parts = {part.name: part for part in ke.decompose(model, x, 1).parts}
@@ -309,6 +310,7 @@ def token_net(size, known=False):
     return keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
 
 
+@pytest.mark.slow
 def test_tokens_whose_number_is_not_known_while_tracing():
     x = np.random.default_rng(0).uniform(-1, 1, [2, 8, 8, 3]).astype("float32")
     options = {"implicit_biases": True, "return_terms": True, "verbose": 0}
