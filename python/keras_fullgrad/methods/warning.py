@@ -1,0 +1,80 @@
+"""What users are warned of: maps that leave out much, probabilities in place of logits, NaN."""
+
+import inspect
+import warnings
+import weakref
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.model.exposing import ExposedModel
+from keras_fullgrad.model.info import ModelInfo
+from keras_fullgrad.terms.decompose import left_out
+
+_LARGE_SHARE = 0.1  # Of what published maps leave out too.
+_SMALL_SHARE = 0.001  # Of what this library could not place.
+_PROBABILITIES_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
+_WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
+
+
+def of_left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None, params: dict[str, Any]) -> None:
+    """Says once for each model where maps leave out much of what it computes."""
+    chosen = params.get("simple") or any(
+        params.get(name) is not None for name in ("biases", "implicit_biases")
+    )
+    if info.model in _WARNED or chosen or isinstance(info.model, ExposedModel):
+        return
+    _WARNED.add(info.model)
+    first = keras.tree.map_structure(lambda x: x[:1], inputs)
+    found = left_out(info, first, None if classes is None else classes[:1, :1])
+    of_model = f"of what model '{info.model.name}' adds up to its logit on the first image"
+    if found.implicit > _LARGE_SHARE:
+        _warn(
+            f"implicit biases make up {found.implicit:.0%} {of_model}, and the map leaves them out: "
+            "implicit_biases=True draws them too, and completeness(model) tells which layers they come from"
+        )
+    if found.elsewhere > _SMALL_SHARE and params.get("positions") is None:
+        _warn(
+            f"layers whose place in the image is not known, and so are not in the map, make up "
+            f"{found.elsewhere:.1%} {of_model}: {', '.join(found.layers)}. positions= can tell their place"
+        )
+    if found.unseen:
+        _warn(
+            f"the biases of {', '.join(found.unseen)} in model '{info.model.name}' are not in the map: they "
+            "are added in a loop or a condition, where no layer is heard"
+        )
+
+
+def of_probabilities(info: ModelInfo, outputs: np.ndarray | None) -> None:
+    """Says once for each model where probabilities are explained, of which a sure net has no gradient."""
+    if info.model in _PROBABILITIES_TOLD or outputs is None or outputs.shape[-1] < 2:
+        return
+    _PROBABILITIES_TOLD.add(info.model)
+    if outputs.min() >= 0 and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3):
+        _warn(
+            f"the outputs of model '{info.model.name}' lie from 0 to 1 and add up to 1: probabilities are "
+            "explained, since no logits before a softmax were found. expose(model, outputs=...) names the "
+            "layer of the logits"
+        )
+
+
+def of_nan(explanation: Explanation) -> Explanation:
+    """The explanation, after a warning of the images whose maps are not finite."""
+    maps = explanation.maps
+    useless = np.flatnonzero(np.isnan(maps).any(axis=tuple(range(1, maps.ndim))))
+    if len(useless):
+        _warn(
+            f"the maps of {len(useless)} of {len(maps)} images are NaN, first that of image {useless[0]}: "
+            "the image or its logit holds NaN or infinity"
+        )
+    return explanation
+
+
+def _warn(message: str) -> None:
+    """Warns at the line that called this package."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals["__name__"].startswith("keras_fullgrad."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
