@@ -1,6 +1,6 @@
 """Whether the terms add up to the logit, and maps hold them, on every family of image nets of keras-hub.
 
-The nets are those of `hub_zoo.py`: small, with drawn weights and batch-norm statistics. For each net, in a
+The nets are those of `hub_zoo`: small, with drawn weights and batch-norm statistics. For each net, in a
 process of its own: the relative error of the sum of all terms; how many layers have a place in the map, and
 which share of all terms has none, as the library tells; which share is neither drawn nor told; how far the
 native map is from TensorFlow's, and that of an image alone from that of the same image beside another.
