@@ -235,7 +235,7 @@ def full_gradients(
         x: The inputs; see :func:`explain`.
         y: The classes; see :func:`explain`.
         preset: ``default``, the numbers of keras-explainable, or ``paper``, those of the paper's authors.
-        psi: The filter of each term, one of :mod:`keras_fullgrad.filters` or your own. None: the preset's.
+        psi: The filter of each term, one of ``keras_fullgrad.filters`` or your own. None: the preset's.
         top: How many classes of each image, the highest first, where there is no ``y``.
         simple: Whether to leave the biases out as factors: Simple FullGrad.
         implicit_biases: Whether layers that are not linear add terms too, so that all terms add up to the

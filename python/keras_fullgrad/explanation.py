@@ -11,8 +11,8 @@ _MOST_SHOWN = 8
 class Explanation(tuple[Any, Any]):
     """Logits and their maps: a pair, ``logits, maps = ...``, with more as attributes.
 
-    From :func:`keras_fullgrad.explain` and its sisters the parts are NumPy arrays, of float32 or float64;
-    from a method, tensors. Out of a `tf.function` of your own comes the pair alone.
+    From :func:`keras_fullgrad.explain.explain` and its sisters the parts are NumPy arrays, of float32 or
+    float64; from a method, tensors. Out of a `tf.function` of your own comes the pair alone.
 
     Attributes:
         logits: The logits that were explained, (images, K).

@@ -33,15 +33,15 @@ def explain(
         explainer: The method, such as :func:`keras_fullgrad.methods.gradient.gradients` to compare with.
         method: The name that `quantus.evaluate` hands to each function; not used.
         device: Where Quantus is to compute, which concerns PyTorch; not used.
-        **params: Further arguments of :func:`keras_fullgrad.explain` and of the method: Quantus's
+        **params: Further arguments of :func:`keras_fullgrad.explain.explain` and of the method: Quantus's
             ``explain_func_kwargs``.
 
     Returns:
         The maps, (images, 1, space), in [0, 1] unless ``postprocessing`` says otherwise.
 
     Raises:
-        ValueError: If there is not one class for each image, and as :func:`keras_fullgrad.explain`.
-        TypeError: As :func:`keras_fullgrad.explain`.
+        ValueError: If there is not one class for each image, and as :func:`keras_fullgrad.explain.explain`.
+        TypeError: As :func:`keras_fullgrad.explain.explain`.
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),

@@ -69,8 +69,8 @@ class FullGrad:
             The columns, and those of the explanation.
 
         Raises:
-            ValueError: As :func:`keras_fullgrad.explain`.
-            TypeError: As :func:`keras_fullgrad.explain`.
+            ValueError: As :func:`keras_fullgrad.explain.explain`.
+            TypeError: As :func:`keras_fullgrad.explain.explain`.
         """
         images, classes = batch["image"], batch.get("class")
         params: dict[str, Any] = {"batch_size": len(images)} | self._params

@@ -2,7 +2,7 @@
 
 Each takes a tensor and the axes of its positions, and can be the ``psi`` of
 :func:`keras_fullgrad.full_gradients` or the ``postprocessing`` of
-:func:`keras_fullgrad.explain`. Those listed in :data:`NATIVE` run inside the native op.
+:func:`keras_fullgrad.explain.explain`. Those listed in :data:`NATIVE` run inside the native op.
 """
 
 from collections.abc import Callable, Sequence

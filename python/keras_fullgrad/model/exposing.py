@@ -55,9 +55,9 @@ class Signal(NamedTuple):
 class ExposedModel(keras.Model):
     """A model that also puts out signals from within.
 
-    Made by :func:`expose`. Called, it returns ``[logits, *signals]``, with one signal for each time
-    that a layer was applied. It shares the layers of the model it was made from, and leaves that as
-    it is.
+    Made by :func:`keras_fullgrad.inspection.expose`. Called, it returns ``[logits, *signals]``, with one
+    signal for each time that a layer was applied. It shares the layers of the model it was made from, and
+    leaves that as it is.
 
     Attributes:
         model: The model it was made from.

@@ -77,7 +77,7 @@ def drawn_terms(model: keras.Model, x: np.ndarray, classes: int, options: Mappin
         The names, in the order of the terms.
 
     Raises:
-        ValueError: As :func:`keras_fullgrad.explain`, or if the logits are not finite or not of shape
+        ValueError: As :func:`keras_fullgrad.explain.explain`, or if the logits are not finite or not of shape
             (images, classes).
 
     Example:

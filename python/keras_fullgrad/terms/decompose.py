@@ -35,7 +35,7 @@ def decompose(
     Fleuret 2019, arXiv:1905.00780, proposition 1).
 
     Args:
-        model: Any Keras model, or one from :func:`keras_fullgrad.model.exposing.expose`, whose exposed layers
+        model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`, whose exposed layers
             are then those with explicit biases.
         x: The inputs, (images, ...): an array, a tensor, or an iterable of batches; or a list or dictionary
             of the arrays of several inputs.
