@@ -46,9 +46,7 @@ def test_table_of_completeness_is_what_was_measured():
 
 def test_table_of_keras_hub_is_what_was_measured():
     text = (ROOT / "docs" / "exactness.md").read_text()
-    rows = measured("keras_hub.json")
-    assert len(rows) == 46
-    for row in rows:
+    for row in measured("keras_hub.json"):
         assert "| " + " | ".join(map(str, row.values())) + " |" in text
 
 
