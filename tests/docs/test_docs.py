@@ -73,8 +73,9 @@ def test_everything_public_is_in_the_reference():
             functions = [inner for inner in vars(value).values() if inspect.isfunction(inner)]
             assert expected <= documented or {inner.__module__ for inner in functions} <= documented, name
         else:
-            module = value.__module__
-            assert {module, f"{module}.{name}", f"keras_fullgrad.{name}"} & documented, name
+            listed = re.search(rf"^ +- {name}$", pages, re.MULTILINE)
+            names = {value.__module__, f"{value.__module__}.{name}", f"keras_fullgrad.{name}"}
+            assert names & documented or listed, name
 
 
 def test_one_version():
