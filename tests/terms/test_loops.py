@@ -88,3 +88,17 @@ def test_a_scope_of_tensorflow_can_be_entered_after_a_loop_without_forward_mode(
     ke.decompose(net(WAYS["map"]), images, 1)
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         assert tf.distribute.has_strategy()
+
+
+def test_a_scope_of_tensorflow_can_be_entered_after_an_error_within_a_loop(images):
+    fails = []
+
+    def way(a, b, x):
+        return tf.map_fn(lambda each: a(each[tf.newaxis])[0] if not fails else 1 / 0, x)
+
+    model = net(way)
+    fails.append(True)
+    with pytest.raises(Exception, match="division by zero"):
+        ke.decompose(model, images, 1)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        assert tf.distribute.has_strategy()

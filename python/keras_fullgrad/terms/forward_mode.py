@@ -82,10 +82,6 @@ def accumulating(primal: tf.Tensor, tangent: tf.Tensor) -> Iterator[tf.autodiff.
         try:
             yield accumulator
         except (LookupError, TypeError, ValueError) as error:
-            if scope.caching_device is not caching_device:
-                # tf.map_fn sets one, and does not put the former back where an exception ends it. With it no
-                # tf.distribute scope could be entered any more.
-                scope.set_caching_device(caching_device)
             of_loops = "variant" in str(error) or "without handle data" in str(error)
             if not isinstance(error, LookupError) and not of_loops:
                 raise
@@ -94,3 +90,8 @@ def accumulating(primal: tf.Tensor, tangent: tf.Tensor) -> Iterator[tf.autodiff.
                 "need, got one that it does not (of loops in a traced function, such as those of "
                 f"recurrent layers, it takes unroll=True): {error}"
             ) from error
+        finally:
+            if scope.caching_device is not caching_device:
+                # tf.map_fn sets one, and does not put the former back where an exception ends it. With it no
+                # tf.distribute scope could be entered any more.
+                scope.set_caching_device(caching_device)

@@ -42,6 +42,7 @@ class Positions:
     channel_axis: int
     _images: int
     _places: dict[str, Places]
+    _found: dict[str, Placement | str] = dataclasses.field(default_factory=dict)
 
     @property
     def space(self) -> list[int]:
@@ -50,6 +51,11 @@ class Positions:
 
     def of(self, signal: tf.Tensor) -> Placement | str:
         """How to bring a signal into grids over the image, or why it has no place there."""
+        if signal.name not in self._found:
+            self._found[signal.name] = self._place(signal)
+        return self._found[signal.name]
+
+    def _place(self, signal: tf.Tensor) -> Placement | str:
         places = self._places.get(signal.name)
         if places is None:
             return NOT_OF_THE_INPUT
