@@ -1,8 +1,9 @@
 """The CUDA kernel on the terms of real nets, against the memory's speed and PyTorch. Needs no TensorFlow.
 
-Checks the maps, then times, with CUDA events and in turns: reading the same bytes once (by what adds
-them up fastest), the kernel, the same maps in PyTorch, eager and compiled, and the naive order, where every
-channel is resized. A row that does not fit the memory or the time left is named, and left out.
+Checks the maps, then times, with CUDA events, in turns, and with the GPU asleep until the host has put all
+on its way: reading the same bytes once (by what adds them up fastest), the kernel, the same maps in PyTorch,
+eager and compiled, and the naive order, where every channel is resized. What the kernel takes of the host has
+a column of its own. A row that fails, or does not fit the memory or the time left, is named, and left out.
 
     FULLGRAD_CUDA_MODULE=build/gpu/_cuda.so python benchmarks/gpu/bench_kernel.py --json FILE
 """
@@ -10,6 +11,7 @@ channel is resized. A row that does not fit the memory or the time left is named
 import argparse
 import functools
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -17,6 +19,7 @@ import statistics
 import subprocess
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -31,6 +34,7 @@ CASES = [
     ("Xception 299", 1, torch.float32),
     ("Xception 299", 32, torch.float16),
 ]
+SLEEP_CYCLES = 40_000_000  # 20 ms or so: longer than the host takes for anything here.
 RESCALES = ["none", "per_channel", "per_sample"]
 COMPILED = ("Xception 299", 32, torch.float32)  # Compiling takes a minute; one net says enough.
 READS = {
@@ -96,21 +100,41 @@ class Kernel:
         return self.maps
 
 
+class Timing(NamedTuple):
+    """Milliseconds."""
+
+    gpu: float
+    host: float  # Until all is on its way.
+    late: bool  # The GPU had to wait for the host.
+
+
+def timed(run):
+    """Puts the work behind a sleep of the GPU, so that it need not wait for the host."""
+    start, stop = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    torch.cuda.synchronize()
+    torch.cuda._sleep(SLEEP_CYCLES)
+    start.record()
+    begin = time.perf_counter()
+    run()
+    host = 1e3 * (time.perf_counter() - begin)
+    stop.record()
+    late = start.query()
+    stop.synchronize()
+    return Timing(start.elapsed_time(stop), host, late)
+
+
 def interleaved(runs, seconds):
-    """Median milliseconds of each run, in rounds of turns: five at least, and until the seconds are over."""
+    """The median of each run, in turns: five rounds at least, and until the seconds are over."""
     for run in list(runs.values()) * 2:
         run()
     times = {name: [] for name in runs}
     end = time.monotonic() + seconds
     while time.monotonic() < end or len(next(iter(times.values()))) < 5:
         for name, run in runs.items():
-            start, stop = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-            start.record()
-            run()
-            stop.record()
-            stop.synchronize()
-            times[name].append(start.elapsed_time(stop))
-    return {name: statistics.median(values) for name, values in times.items()}
+            times[name].append(timed(run))
+    return {
+        name: Timing(*map(statistics.median, zip(*of_run, strict=True))) for name, of_run in times.items()
+    }
 
 
 def reads(gradients, weights):
@@ -120,7 +144,7 @@ def reads(gradients, weights):
     return {name: functools.partial(read, whole) for name, read in READS.items()}, total
 
 
-def bench(module, net, batch, dtype, rescale, seconds):
+def bench(module, net, batch, dtype, rescale, seconds, compiled=False):
     gradients, weights = draw(net, batch, dtype)
     size = tuple(SHAPES[net][0][:2])
     kernel = Kernel(module, gradients, weights, size, rescale)
@@ -128,10 +152,10 @@ def bench(module, net, batch, dtype, rescale, seconds):
     expected = eager()
     error = float((kernel() - expected).norm() / expected.norm())
     if not error < 1e-4:
-        raise AssertionError(f"{net}, {rescale}: the kernel's maps are off by {error}")
+        raise AssertionError(f"the kernel's maps are off by {error}")
     reading, total = reads(gradients, weights)
     runs = {f"read by {name}": run for name, run in reading.items()} | {"kernel": kernel, "eager": eager}
-    if (net, batch, dtype) == COMPILED:
+    if compiled:
         term = torch.compile(torch_map, dynamic=False)
         torch._dynamo.config.cache_size_limit = 256
         runs["compiled"] = functools.partial(torch_maps, gradients, weights, size, rescale, term)
@@ -140,19 +164,22 @@ def bench(module, net, batch, dtype, rescale, seconds):
         naive = functools.partial(torch_map, naive=True)
         runs["naive"] = functools.partial(torch_maps, gradients, weights, size, rescale, naive)
     times = interleaved(runs, seconds)
-    read = min(times[f"read by {name}"] for name in reading)
+    gpu = {name: timing.gpu for name, timing in times.items()}
+    read = min(gpu[f"read by {name}"] for name in reading)
     return {
         "net": f"{net}, batch {batch}, {str(dtype).removeprefix('torch.')}",
         "rescale": rescale.replace("_", " "),
         "MB": total / 1e6,
         "read ms": read,
-        "kernel ms": times["kernel"],
-        "eager ms": times["eager"],
-        "compiled ms": times.get("compiled"),
-        "naive ms": times.get("naive"),
-        "GB/s": total / times["kernel"] / 1e6,
-        "share of read": read / times["kernel"],
-        "eager / kernel": times["eager"] / times["kernel"],
+        "kernel ms": gpu["kernel"],
+        "eager ms": gpu["eager"],
+        "compiled ms": gpu.get("compiled"),
+        "naive ms": gpu.get("naive"),
+        "GB/s": total / 1e6 / gpu["kernel"],
+        "share of read": read / gpu["kernel"],
+        "eager / kernel": gpu["eager"] / gpu["kernel"],
+        "host us of kernel": 1e3 * times["kernel"].host,
+        "waited for the host": [name for name, timing in times.items() if timing.late],
         "error": error,
     }
 
@@ -168,36 +195,51 @@ def machine():
     }
 
 
+def cases(with_compiled):
+    """Each row's: the quick ones first."""
+    for net, batch, dtype in CASES:
+        for rescale in RESCALES:
+            yield net, batch, dtype, rescale, False
+    if with_compiled:
+        for rescale in RESCALES:
+            yield *COMPILED, rescale, True
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", type=Path, help="write the table to this file too")
     parser.add_argument("--seconds", type=float, default=1.0, help="to time each row for")
     parser.add_argument("--budget", type=float, default=300.0, help="seconds after which no row is begun")
+    parser.add_argument("--rows", type=int, help="only so many")
+    parser.add_argument("--compiled", action="store_true", help="torch.compile too, which takes minutes")
     options = parser.parse_args()
     module, start = load_kernel(), time.monotonic()
     rows, left_out = [], []
-    for case in CASES:
-        for rescale in RESCALES:
-            name = f"{case[0]}, batch {case[1]}, {rescale}"
-            if time.monotonic() - start > options.budget:
-                left_out.append(f"{name}: no time left")
-                continue
-            try:
-                row = bench(module, *case, rescale, options.seconds)
-            except torch.cuda.OutOfMemoryError:
-                left_out.append(f"{name}: not enough GPU memory")
-                continue
-            finally:
-                torch.cuda.empty_cache()
-            rows.append(row)
-            print(
-                "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{v}" for k, v in row.items()),
-                flush=True,
-            )
-            if options.json:  # After each row, so that a run that is cut off leaves what it has.
-                result = {"machine": machine(), "rows": rows, "left out": left_out}
-                options.json.write_text(json.dumps(result, indent=1) + "\n")
+    for case in itertools.islice(cases(options.compiled), options.rows):
+        net, batch, dtype, rescale, compiled = case
+        name = f"{net}, batch {batch}, {dtype}, {rescale}{', compiled' * compiled}"
+        if time.monotonic() - start > options.budget:
+            left_out.append(f"{name}: no time left")
+            continue
+        try:
+            row = bench(module, net, batch, dtype, rescale, options.seconds, compiled)
+        except Exception as error:  # Costs its row, and not those that come.
+            left_out.append(f"{name}: {type(error).__name__}: {error}")
+            print(left_out[-1], flush=True)
+            continue
+        finally:
+            torch.cuda.empty_cache()
+        rows.append(row)
+        print(
+            "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{v}" for k, v in row.items()),
+            flush=True,
+        )
+        if options.json:  # After each row, so that a run that is cut off leaves what it has.
+            result = {"machine": machine(), "rows": rows, "left out": left_out}
+            options.json.write_text(json.dumps(result, indent=1) + "\n")
     print(f"left out: {left_out}")
+    if not rows or any("no time left" not in line for line in left_out):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

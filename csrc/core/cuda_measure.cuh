@@ -93,8 +93,8 @@ __device__ void prepare_rescale(const CudaTerm<Real>& term, int64_t first, int64
   const int64_t end = (first + images) * term.channels;
   for (int64_t i = first * term.channels + thread_index(); i < end; i += kThreads) {
     const Range<Real> range = range_of<Real>(term.least[i], term.most[i]);
-    reinterpret_cast<Real*>(term.least)[i] = range.min;
-    reinterpret_cast<Real*>(term.most)[i] = inverse_range(range, Rescale::kPerChannel);
+    term.least[i] = cast_bits<KeyOf<Real>>(range.min);
+    term.most[i] = cast_bits<KeyOf<Real>>(inverse_range(range, Rescale::kPerChannel));
   }
 }
 

@@ -30,6 +30,7 @@ __device__ Real value_of(KeyOf<Real> key) {
 // Both start from 0: of the minimum the key's complement is kept, so that a NaN, all ones, stays.
 template <class Real>
 __device__ void widen_range(Range<Real> range, KeyOf<Real>* least, KeyOf<Real>* most) {
+  __builtin_assume(__isGlobal(least) && __isGlobal(most));
   atomicMax(least, range.min == range.min ? ~key_of(range.min) : ~KeyOf<Real>(0));
   atomicMax(most, key_of(range.max));
 }

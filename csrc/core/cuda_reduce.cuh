@@ -49,7 +49,7 @@ __device__ void reduce_channels_last(const CudaTerm<Real>& term, const Image& te
   const int lane = thread_index() % lanes, rows = kThreads / lanes;
   const Real origin = rescale == Rescale::kPerSample ? origin_of_sums(terms.first()) : Real(0);
   const ChannelScales<Real> scales = scales_of(term, image);
-  Real* sums = term.sums + image * term.positions;
+  Real* sums = in_global(term.sums) + image * term.positions;
   Range<Real> range;
   for (int64_t start = begin; start < end; start += rows * kRows) {
     const int64_t position = start + thread_index() / lanes;
@@ -61,7 +61,8 @@ __device__ void reduce_channels_last(const CudaTerm<Real>& term, const Image& te
     }
     for (int64_t v = lane; v < vectors; v += lanes) {
       const int64_t channel = v * kWidth;
-      Vector<Real, kWidth> weights = {}, least = {}, scale = {};
+      Vector<Real, kWidth> weights = {};
+      Vector<KeyOf<Real>, kWidth> least = {}, scale = {};
       if constexpr (Image::kWeightPerChannel) weights = read<kWidth>(term.weights + channel);
       if constexpr (rescale == Rescale::kPerChannel) {
         least = read<kWidth>(scales.least + channel);
@@ -71,7 +72,8 @@ __device__ void reduce_channels_last(const CudaTerm<Real>& term, const Image& te
       for (int row = 0; row < kRows; ++row) elements[row] = origins[row] + channel;
       const auto weight_of = [&](int, int i) { return weights.values[i]; };
       terms.template read_rows<true>(elements, weight_of, [&](int row, int i, Real t) {
-        sum[row] += contribution<rescale>(t, least.values[i], scale.values[i], origin, &range);
+        sum[row] += contribution<rescale>(t, cast_bits<Real>(least.values[i]), cast_bits<Real>(scale.values[i]), origin,
+                                          &range);
       });
     }
     for (int row = 0; row < kRows; ++row) {
@@ -92,7 +94,7 @@ __device__ void reduce_channels_first(const CudaTerm<Real>& term, const Image& t
   const int lane = thread_index() % kLanes;
   const Real origin = rescale == Rescale::kPerSample ? origin_of_sums(terms.first()) : Real(0);
   const ChannelScales<Real> scales = scales_of(term, image);
-  Real* sums = term.sums + image * term.positions;
+  Real* sums = in_global(term.sums) + image * term.positions;
   Range<Real> range;
   for (int64_t start = begin; start < end; start += kLanes * kWidth) {
     const int64_t at = start + lane * kWidth;
@@ -106,8 +108,8 @@ __device__ void reduce_channels_first(const CudaTerm<Real>& term, const Image& t
         elements[row] = channel * term.positions + position;
         if constexpr (Image::kWeightPerChannel) weight[row] = term.weights[channel];
         if constexpr (rescale == Rescale::kPerChannel) {
-          least[row] = scales.least[channel];
-          scale[row] = scales.scale[channel];
+          least[row] = cast_bits<Real>(scales.least[channel]);
+          scale[row] = cast_bits<Real>(scales.scale[channel]);
         }
       }
       const auto weight_of = [&](int row, int) { return weight[row]; };

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "cuda_plan.h"
+#include "cuda_rectify.cuh"
 #include "numerics.h"
 #include "saliency.h"
 
@@ -17,6 +18,13 @@ template <class T, int kWidth>
 struct alignas(sizeof(T) * kWidth < kVectorBytes ? sizeof(T) * kWidth : kVectorBytes) Vector {
   T values[kWidth];
 };
+
+// Tells the compiler that a pointer that it has loaded is one into the device's memory.
+template <class T>
+__device__ T* in_global(T* pointer) {
+  __builtin_assume(__isGlobal(pointer));
+  return pointer;
+}
 
 template <int kWidth, class T>
 __device__ Vector<T, kWidth> read(const T* from) {
@@ -48,16 +56,16 @@ struct TermImage {
   const Element* gradient;
   const Element* weight;  // Where it has the gradient's shape.
   const Real* weights;    // Where it does not.
-  Rectifier rectifier;
+  Rectification<Real> rectification;
 
-  __device__ TermImage(const CudaTerm<Real>& term, Rectifier rectifier, int64_t image)
-      : gradient(static_cast<const Element*>(term.gradient) + image * term.channels * term.positions),
-        weight(static_cast<const Element*>(term.weight) + image * term.channels * term.positions),
-        weights(term.weights),
-        rectifier(rectifier) {}
+  __device__ TermImage(const CudaTerm<Real>& term, const Rectification<Real>& rectification, int64_t image)
+      : gradient(in_global(static_cast<const Element*>(term.gradient)) + image * term.channels * term.positions),
+        weight(in_global(static_cast<const Element*>(term.weight)) + image * term.channels * term.positions),
+        weights(in_global(term.weights)),
+        rectification(rectification) {}
 
   __device__ Real value(Real weight, Element gradient) const {
-    return rectify(rectifier, weight * load<Real>(gradient));
+    return rectify(rectification, weight * load<Real>(gradient));
   }
 
   __device__ Real first() const { return value(kWeightPerChannel ? weights[0] : load<Real>(weight[0]), gradient[0]); }
@@ -89,34 +97,33 @@ struct TermImage {
 
 // Calls function(TermImage) with the compiled form that fits the term.
 template <class Real, class Function>
-__device__ void with_image(const CudaTerm<Real>& term, Rectifier rectifier, int64_t image, Function function) {
+__device__ void with_image(const CudaTerm<Real>& term, const Rectification<Real>& rectification, int64_t image,
+                           Function function) {
   with_type<Real>(term.gradient_type, [&](auto element) {
     using Element = decltype(element);
     constexpr int kWidth = kVectorBytes / sizeof(Element);
     const bool per_channel = term.weights != nullptr;
     if (per_channel && term.vectors) {
-      function(TermImage<Real, Element, true, kWidth>(term, rectifier, image));
+      function(TermImage<Real, Element, true, kWidth>(term, rectification, image));
     } else if (per_channel) {
-      function(TermImage<Real, Element, true, 1>(term, rectifier, image));
+      function(TermImage<Real, Element, true, 1>(term, rectification, image));
     } else if (term.vectors) {
-      function(TermImage<Real, Element, false, kWidth>(term, rectifier, image));
+      function(TermImage<Real, Element, false, kWidth>(term, rectification, image));
     } else {
-      function(TermImage<Real, Element, false, 1>(term, rectifier, image));
+      function(TermImage<Real, Element, false, 1>(term, rectification, image));
     }
   });
 }
 
-// What rescales channels [c, c + kWidth): (t - least) * scale. Written over their keys once the range is known.
+// What rescales channels: (t - least) * scale. Bits of numbers, written over their keys once the range is known.
 template <class Real>
 struct ChannelScales {
-  const Real* least;  // (channels,)
-  const Real* scale;
+  const KeyOf<Real>*least, *scale;  // (channels,)
 };
 
 template <class Real>
 __device__ ChannelScales<Real> scales_of(const CudaTerm<Real>& term, int64_t image) {
-  return {reinterpret_cast<const Real*>(term.least) + image * term.channels,
-          reinterpret_cast<const Real*>(term.most) + image * term.channels};
+  return {in_global(term.least) + image * term.channels, in_global(term.most) + image * term.channels};
 }
 
 }  // namespace fullgrad

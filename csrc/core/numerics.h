@@ -11,6 +11,7 @@
 #include "saliency.h"
 
 #ifdef __CUDACC__
+#include <cuda_fp16.h>
 #define FULLGRAD_INLINE __host__ __device__ __forceinline__
 #else
 #define FULLGRAD_INLINE inline
@@ -55,6 +56,9 @@ FULLGRAD_INLINE Float widen(BFloat16, Word bits) {
 
 template <class Real>
 FULLGRAD_INLINE Real load(Float16 value) {
+#ifdef __CUDA_ARCH__  // One instruction there.
+  return static_cast<Real>(__half2float(__ushort_as_half(value.bits)));
+#endif
   return static_cast<Real>(widen<float>(value, static_cast<uint32_t>(value.bits)));
 }
 
@@ -104,13 +108,9 @@ FULLGRAD_INLINE T rectify(T t) {
   return t;
 }
 
-// The same where the rectifier is not known to the compiler: selections, which no thread waits for.
-template <class T>
-FULLGRAD_INLINE T rectify(Rectifier rectifier, T t) {
-  t = rectifier == Rectifier::kAbsolute ? rectify<Rectifier::kAbsolute>(t) : t;
-  t = rectifier == Rectifier::kPositive ? rectify<Rectifier::kPositive>(t) : t;
-  return rectifier == Rectifier::kNegative ? rectify<Rectifier::kNegative>(t) : t;
-}
+// Bits of the width of a Real.
+template <class Real>
+using KeyOf = std::conditional_t<sizeof(Real) == 8, unsigned long long, unsigned int>;
 
 // Minimum and maximum of rectified terms. The minimum keeps a NaN once it has met one, which is enough: both ends of
 // the range are used together.
@@ -122,12 +122,35 @@ struct Range {
 
 template <class T>
 FULLGRAD_INLINE T nan_min(T least, T t) {
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<T, float>) {
+    float smallest;
+    asm("min.NaN.f32 %0, %1, %2;" : "=f"(smallest) : "f"(least), "f"(t));
+    return smallest;
+  }
+#endif
   const T smaller = t < least ? t : least;
   return t == t ? smaller : t;
 }
 
 template <class T>
+FULLGRAD_INLINE T nan_max(T most, T t) {
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<T, float>) {
+    float largest;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(largest) : "f"(most), "f"(t));
+    return largest;
+  }
+#endif
+  const T larger = t > most ? t : most;
+  return t == t ? larger : t;
+}
+
+template <class T>
 FULLGRAD_INLINE T plain_max(T most, T t) {
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<T, float>) return fmaxf(most, t);
+#endif
   return t > most ? t : most;
 }
 

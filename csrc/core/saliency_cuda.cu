@@ -1,15 +1,17 @@
 // The CUDA path: one launch of a kernel whose blocks stay on the chip and work through the units of a plan, from the
-// gradients to the finished maps. cuda_plan.h has the units and their order, cuda_measure.cuh, cuda_reduce.cuh and
-// cuda_resize.cuh what is done to each.
+// gradients to the finished maps. cuda_plan.h has the units, cuda_schedule.h their order, cuda_measure.cuh,
+// cuda_reduce.cuh and cuda_resize.cuh what is done to each.
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
 
+#include "cuda_counters.cuh"
 #include "cuda_lanes.cuh"
 #include "cuda_measure.cuh"
 #include "cuda_plan.h"
+#include "cuda_planner.h"
 #include "cuda_reduce.cuh"
 #include "cuda_resize.cuh"
 #include "cuda_terms.cuh"
@@ -48,19 +50,8 @@ cudaError_t launch(void (*kernel)(Parameters...), int blocks, cudaStream_t strea
   return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
 }
 
-// All that is done before this call, by any thread of the block, is seen by who has waited for the counter.
-__device__ unsigned int signal(unsigned int* counter) {
-  __threadfence();
-  return atomicAdd(counter, 1u);
-}
-
-__device__ void wait_for(const unsigned int* counter, unsigned int until) {
-  while (*static_cast<const volatile unsigned int*>(counter) < until) __nanosleep(100);
-  __threadfence();
-}
-
 template <Rescale rescale, Layout layout, class Real>
-__device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, int64_t unit, Real* shared, Real* maps) {
+__device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, unsigned int unit, Real* shared, Real* maps) {
   const int64_t image = step.image + unit / step.units_per_image;
   const int64_t part = unit % step.units_per_image;
   const int64_t begin = part * step.tile;
@@ -68,7 +59,6 @@ __device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, int64_t u
   const bool of_term =
       step.kind == StepKind::kConvert || step.kind == StepKind::kMeasure || step.kind == StepKind::kReduce;
   const CudaTerm<Real> term = plan.terms[of_term ? step.index : 0];
-  const CudaGroup<Real>& group = plan.groups[of_term ? 0 : step.index];
   switch (step.kind) {
     case StepKind::kConvert:
       with_any_type(term.weight_type, [&](auto element) {
@@ -79,10 +69,10 @@ __device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, int64_t u
       });
       return;
     case StepKind::kPlace:
-      return place_samples(plan, group, begin, end(plan.target[0] + plan.target[1] + plan.target[2]));
+      return place_samples(plan, plan.groups[step.index], begin, end(plan.target[0] + plan.target[1] + plan.target[2]));
     case StepKind::kMeasure:
       if constexpr (rescale == Rescale::kPerChannel) {
-        with_image(term, plan.options.rectifier, image, [&](const auto& terms) {
+        with_image(term, plan.rectification, image, [&](const auto& terms) {
           if constexpr (layout == Layout::kChannelsLast) {
             measure_channels_last(term, terms, image, begin, end(term.positions), shared);
           } else {
@@ -96,7 +86,7 @@ __device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, int64_t u
       }
       return;
     case StepKind::kReduce:
-      with_image(term, plan.options.rectifier, image, [&](const auto& terms) {
+      with_image(term, plan.rectification, image, [&](const auto& terms) {
         // Of what is rescaled later the sum is wanted.
         const Real factor =
             rescale == Rescale::kPerSample ? Real(1) : channels_factor<Real>(plan.options.channels, term.channels);
@@ -108,13 +98,9 @@ __device__ void run_unit(const CudaPlan<Real>& plan, const Step& step, int64_t u
       });
       return;
     case StepKind::kAdd:
-      return add_terms<rescale>(plan, group, image, begin, end(group.positions));
-    case StepKind::kResize: {
-      const int64_t rows = plan.target[0] * plan.target[1];
-      const int64_t row = part % divide_up(rows, step.tile) * step.tile;
-      const int64_t column = part / divide_up(rows, step.tile) * kColumnsPerUnit;
-      return resize_groups(plan, image, row, min(row + step.tile, rows), column, maps);
-    }
+      return add_terms<rescale>(plan, image, begin, begin + step.tile);
+    case StepKind::kResize:
+      return resize_groups(plan, image, begin + thread_index(), maps);
   }
 }
 
@@ -123,38 +109,44 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
     saliency_kernel(const __grid_constant__ CudaPlan<Real> plan, Real* maps) {
   constexpr int kWidest = kVectorBytes / (sizeof(Real) == 8 ? sizeof(float) : sizeof(Float16));
   __shared__ Real shared[kThreads * kWidest];
-  __shared__ unsigned long long taken;
+  __shared__ unsigned int taken;
   __shared__ bool last;
+  const bool leader = thread_index() == 0;
+  if (leader) taken = take(plan.next);
   int at = 0;
   for (;;) {
-    if (thread_index() == 0) taken = atomicAdd(plan.next, 1ull);
     __syncthreads();
-    const auto unit = static_cast<int64_t>(taken);
+    const unsigned int unit = taken;
     if (unit >= plan.units) return;
 
     // The units of a block only ever rise, so its steps do.
     for (int passed = kThreads; passed == kThreads; at += passed) {
-      const int64_t ahead = at + 1 + thread_index();
-      passed = __syncthreads_count(ahead < plan.steps_count && plan.steps[ahead].first <= unit);
+      const int ahead = at + 1 + thread_index();
+      passed = __syncthreads_count(ahead < plan.steps_count && plan.starts[ahead] <= unit);
     }
-    const Step& step = plan.steps[at];
-    if (thread_index() == 0) wait_for(plan.counters + step.waits_for, step.until);
+    const unsigned int local = unit - plan.starts[at];
+    const bool in_turns = plan.steps[at].in_turns;
+    const Step& step = plan.steps[at - (in_turns && local % 2 == 0)];
+    const int signals = step.signals;
+    // The next unit is on its way while this one is worked on.
+    const unsigned int next = leader ? take(plan.next) : 0;
+    if (leader && step.waits_for != kNoCounter) wait_for(plan.counters + step.waits_for, step.until);
     __syncthreads();
-    run_unit<rescale, layout>(plan, step, unit - step.first, shared, maps);
+    run_unit<rescale, layout>(plan, step, step.first + (in_turns ? local / 2 : local), shared, maps);
     __syncthreads();
 
-    const int64_t units = (at + 1 < plan.steps_count ? plan.steps[at + 1].first : plan.units) - step.first;
-    if (thread_index() == 0) {
-      last = signal(plan.counters + step.signals) == units - 1;
-      __threadfence();
+    if (leader) taken = next;
+    if (rescale != Rescale::kPerChannel || step.kind != StepKind::kMeasure) {
+      if (leader && signals != kNoCounter) signal(plan.counters + signals);
+      continue;
     }
-    if (step.kind != StepKind::kMeasure) continue;
     // Whoever measured the last unit makes of the ranges what rescales, and signals once more.
+    if (leader) last = signal_and_count(plan.counters + signals) == step.signalled - 1;
     __syncthreads();
     if (!last) continue;
-    prepare_rescale(plan.terms[step.index], step.image, units / step.units_per_image);
+    prepare_rescale(plan.terms[step.index], step.image, step.signalled / step.units_per_image);
     __syncthreads();
-    if (thread_index() == 0) signal(plan.counters + step.signals);
+    if (leader) signal(plan.counters + signals);
   }
 }
 
@@ -193,8 +185,9 @@ template <class Real>
 cudaError_t workspace(const Problem& problem, size_t* bytes) {
   int blocks = 0;
   if (const cudaError_t error = resident_blocks<Real>(problem.options, &blocks)) return error;
-  *bytes = CudaPlanner<Real>(problem, blocks, nullptr).workspace();
-  return cudaSuccess;
+  const CudaPlanner<Real> planner(problem, blocks, nullptr);
+  *bytes = planner.workspace();
+  return planner.too_many_units() ? cudaErrorInvalidConfiguration : cudaSuccess;
 }
 
 template <class Real>
@@ -203,6 +196,7 @@ cudaError_t run(const Problem& problem, Real* maps, void* workspace, cudaStream_
   int blocks = 0;
   if (const cudaError_t error = resident_blocks<Real>(problem.options, &blocks)) return error;
   const CudaPlanner<Real> planner(problem, blocks, workspace);
+  if (planner.too_many_units()) return cudaErrorInvalidConfiguration;
 
   const std::vector<char>& upload = planner.upload();
   for (size_t at = 0; at < upload.size(); at += kPieceBytes) {

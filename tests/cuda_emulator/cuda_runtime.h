@@ -30,7 +30,12 @@
 #define __shared__ static thread_local
 #define CUDART_VERSION 13000
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorLaunchOutOfResources = 701 };
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorLaunchOutOfResources = 701
+};
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
 using cudaStream_t = struct CUstream_st*;
 
@@ -184,17 +189,17 @@ T __shfl_xor_sync(unsigned int, T value, int mask) {
   return emulator::Block::current()->exchange(value, mask);
 }
 
-inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+template <class T>
+bool __isGlobal(T*) {
+  return true;
+}
+#define __builtin_assume(condition) static_cast<void>(condition)
+
 inline void __nanosleep(unsigned int) { std::this_thread::yield(); }
 
 template <class T>
 T __ldcs(const T* from) {
   return *from;
-}
-
-template <class T>
-T atomicAdd(T* address, T value) {
-  return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST);
 }
 
 template <class T>
@@ -240,6 +245,11 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemc
 }
 
 inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+
+inline cudaError_t cudaMemset(void* at, int value, size_t bytes) {
+  std::memset(at, value, bytes);
+  return cudaSuccess;
+}
 
 inline cudaError_t cudaMemsetAsync(void* at, int value, size_t bytes, cudaStream_t) {
   std::memset(at, value, bytes);

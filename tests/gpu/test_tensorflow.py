@@ -1,5 +1,7 @@
 """The op inside GPU TensorFlow: placed there, right there, and in the order of its stream."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,9 @@ import oracle
 from oracle import DTYPES, SIZES, assert_close, draw_terms
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is needed to run its op")
-ke = pytest.importorskip("keras_fullgrad", reason="the package is needed for its op")
+ke = importlib.import_module(
+    "keras_fullgrad"
+)  # Where there is TensorFlow, a failure of its import is an error.
 
 DEVICE = "/GPU:0"
 
@@ -18,8 +22,12 @@ def on_gpu():
         pytest.skip("TensorFlow sees no GPU")
     if reason := ke.maps.why_not_native():
         pytest.fail(reason)
+    # Products of all bits, for what is compared to 1e-4.
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     with tf.device(DEVICE):
         yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def psi_of(mode):
