@@ -160,7 +160,10 @@ def bench(module, net, batch, dtype, rescale, seconds, compiled=False):
         torch._dynamo.config.cache_size_limit = 256
         runs["compiled"] = functools.partial(torch_maps, gradients, weights, size, rescale, term)
     largest = max(4 * batch * size[0] * size[1] * shape[-1] for shape in SHAPES[net])
-    if rescale == "none" and 3 * largest < torch.cuda.mem_get_info()[0]:
+    fits = (
+        3 * largest < torch.cuda.mem_get_info()[0] and largest < 4 * 2**31
+    )  # PyTorch resizes no more elements.
+    if rescale == "none" and fits:
         naive = functools.partial(torch_map, naive=True)
         runs["naive"] = functools.partial(torch_maps, gradients, weights, size, rescale, naive)
     times = interleaved(runs, seconds)
