@@ -8,10 +8,11 @@ cd "$(dirname "$0")/../.."
 out=${1:-benchmarks/results/gpu}
 mkdir -p "$out"
 failed=0
+# Each has a time of its own: a kernel that hangs must not take the others with it.
 step() {
-  local name=$1 start=$SECONDS
-  shift
-  if "$@" > "$out/$name.log" 2>&1; then echo "ok   $name ($((SECONDS - start)) s)"; else
+  local name=$1 limit=$2 start=$SECONDS
+  shift 2
+  if timeout -k 5 "$limit" "$@" > "$out/$name.log" 2>&1; then echo "ok   $name ($((SECONDS - start)) s)"; else
     echo "FAIL $name ($((SECONDS - start)) s), the end of $out/$name.log:"
     tail -n 25 "$out/$name.log"
     failed=1
@@ -19,21 +20,22 @@ step() {
 }
 
 nvidia-smi -L
-build() {
-  cmake -S . -B build/gpu -G Ninja -DFULLGRAD_TENSORFLOW=OFF -DFULLGRAD_CUDA=ON -DFULLGRAD_WERROR=ON \
-    -DPython_EXECUTABLE="$(command -v python3)" -DCMAKE_CUDA_ARCHITECTURES=native &&
-    cmake --build build/gpu --target _cuda small_case
-}
-step build build
+architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
+step configure 120 cmake -S . -B build/gpu -G Ninja -DFULLGRAD_TENSORFLOW=OFF -DFULLGRAD_CUDA=ON \
+  -DPython_EXECUTABLE="$(command -v python3)" -DCMAKE_CUDA_ARCHITECTURES="$architecture-real"
+step build 600 cmake --build build/gpu --target _cuda small_case against_cpu
+((failed)) && exit 1  # Without the module every test would be skipped.
 FULLGRAD_CUDA_MODULE=$(ls "$PWD"/build/gpu/_cuda*.so)
 export FULLGRAD_CUDA_MODULE
 
-step small_case build/gpu/small_case
-step tests python3 -m pytest -q -p no:cacheprovider tests/gpu --confcutdir=tests/gpu -k "not emulated" -m "not slow" -W default \
+step small_case 30 build/gpu/small_case
+step against_cpu 60 build/gpu/against_cpu
+((failed)) && exit 1  # What hangs or is wrong comes first.
+step tests 300 python3 -m pytest -q -p no:cacheprovider tests/gpu --confcutdir=tests/gpu -k "not emulated" -m "not slow" -W default \
   --ignore=tests/gpu/test_tensorflow.py --maxfail=20
 grep -hE "passed|failed|skipped" "$out/tests.log" | tail -n 1
-step kernel python3 benchmarks/gpu/bench_kernel.py --json "$out/kernel.json" --budget 200
+step kernel 240 python3 benchmarks/gpu/bench_kernel.py --json "$out/kernel.json" --budget 200
 for tool in memcheck racecheck initcheck synccheck; do
-  step "$tool" timeout 60 compute-sanitizer --error-exitcode 1 --tool "$tool" build/gpu/small_case
+  step "$tool" 60 compute-sanitizer --error-exitcode 1 --tool "$tool" build/gpu/small_case
 done
 exit $failed
