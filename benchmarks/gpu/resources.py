@@ -1,7 +1,7 @@
 """What each kernel takes of the GPU, as the compiler reports it; ends with status 1 where one spills much.
 
-Needs nvcc, and no GPU. A spill, or a stack frame, means memory traffic that nobody counted: a few numbers that
-are kept over a unit are let pass, more would be of an inner loop.
+Needs nvcc, and no GPU. A spill, or a stack frame, means memory traffic that nobody counted: a few numbers
+that are kept over a unit are let pass, more would be of an inner loop.
 
     python benchmarks/gpu/resources.py [--architectures 80 90] [--report FILE]
 """
