@@ -11,7 +11,6 @@ a column of its own. A row that fails, or does not fit the memory or the time le
 import argparse
 import functools
 import importlib.util
-import itertools
 import json
 import os
 import platform
@@ -198,14 +197,13 @@ def machine():
     }
 
 
-def cases(with_compiled):
+def cases():
     """Each row's: the quick ones first."""
     for net, batch, dtype in CASES:
         for rescale in RESCALES:
             yield net, batch, dtype, rescale, False
-    if with_compiled:
-        for rescale in RESCALES:
-            yield *COMPILED, rescale, True
+    for rescale in RESCALES:
+        yield *COMPILED, rescale, True
 
 
 def main():
@@ -213,12 +211,10 @@ def main():
     parser.add_argument("--json", type=Path, help="write the table to this file too")
     parser.add_argument("--seconds", type=float, default=1.0, help="to time each row for")
     parser.add_argument("--budget", type=float, default=300.0, help="seconds after which no row is begun")
-    parser.add_argument("--rows", type=int, help="only so many")
-    parser.add_argument("--compiled", action="store_true", help="torch.compile too, which takes minutes")
     options = parser.parse_args()
     module, start = load_kernel(), time.monotonic()
     rows, left_out = [], []
-    for case in itertools.islice(cases(options.compiled), options.rows):
+    for case in cases():
         net, batch, dtype, rescale, compiled = case
         name = f"{net}, batch {batch}, {dtype}, {rescale}{', compiled' * compiled}"
         if time.monotonic() - start > options.budget:

@@ -46,8 +46,10 @@ def exact_convolutions():
     """Convolutions whose factors keep all bits: else two graphs of one net differ more than is asked."""
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    yield
-    tf.config.experimental.enable_tensor_float_32_execution(before)
+    try:
+        yield
+    finally:  # A net whose maps are off must not change how the next is timed.
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def check(name, actual, expected):

@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdio>
 #include <cuda/atomic>
 
 namespace fullgrad {
@@ -23,7 +24,6 @@ __device__ inline unsigned int signal_and_count(unsigned int* counter) {
 }
 
 #ifdef FULLGRAD_WATCHDOG  // A build for a first run on new hardware: what would hang ends, and says where.
-#include <cstdio>
 __device__ inline unsigned long long nanoseconds() {
   unsigned long long now;
   asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));

@@ -38,9 +38,9 @@ __device__ void measure_channels_last(const CudaTerm<Real>& term, const Image& t
       min[i] = Range<Real>().min;
       max[i] = Range<Real>().max;
     }
-    for (int64_t position = begin + thread_index() / lanes; position < end; position += rows * kRows) {
-      int64_t elements[kRows];
-      for (int row = 0; row < kRows; ++row) {  // What is read twice changes no range.
+    for (int64_t position = begin + thread_index() / lanes; position < end; position += rows * kRows<Real>) {
+      int64_t elements[kRows<Real>];
+      for (int row = 0; row < kRows<Real>; ++row) {  // What is read twice changes no range.
         const int64_t at = position + row * rows;
         elements[row] = (at < end ? at : end - 1) * term.channels + channel;
       }
@@ -70,9 +70,9 @@ __device__ void measure_channels_first(const CudaTerm<Real>& term, const Image& 
   for (int64_t channel = first + thread_index() / kWarp; channel < last; channel += kThreads / kWarp) {
     Range<Real> range;
     const Real weight = Image::kWeightPerChannel ? term.weights[channel] : Real(0);
-    for (int64_t position = begin; position < end; position += kRows * kWarp * kWidth) {
-      int64_t elements[kRows];
-      for (int row = 0; row < kRows; ++row) {
+    for (int64_t position = begin; position < end; position += kRows<Real> * kWarp * kWidth) {
+      int64_t elements[kRows<Real>];
+      for (int row = 0; row < kRows<Real>; ++row) {
         const int64_t at = position + (row * kWarp + lane) * kWidth;
         elements[row] = channel * term.positions + (at < end ? at : end - kWidth);
       }

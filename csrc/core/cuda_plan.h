@@ -24,7 +24,9 @@ inline constexpr int kThreads = 256;
 inline constexpr int64_t kWarp = 32;
 inline constexpr int64_t kVectorBytes = 16;
 
-inline constexpr int kRows = 4;  // Vectors that each thread has on their way before it uses the first.
+// Vectors that each thread has on their way before it uses the first: as many as its registers hold.
+template <class Real>
+inline constexpr int kRows = sizeof(Real) == 8 ? 2 : 4;
 
 inline constexpr int64_t kRangePositions = 32;  // At least so many share a channel's two atomics.
 inline constexpr int64_t kElementsPerUnit = 4 * kThreads;

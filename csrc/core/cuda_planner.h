@@ -40,7 +40,7 @@ class CudaPlanner {
   }
 
   // Units are counted in 32 bits, and each block takes one more than there are.
-  bool too_many_units() const { return schedule_.units() > std::numeric_limits<unsigned int>::max() - 2 * blocks_; }
+  bool too_many_units() const { return too_many_per_image_ || schedule_.units() > kMostUnits - 2 * blocks_; }
 
   size_t workspace() const { return arena_.used(); }
   const CudaPlan<Real>& plan() const { return plan_; }
@@ -51,6 +51,8 @@ class CudaPlanner {
   size_t zeroed_bytes() const { return zeroed_bytes_; }
 
  private:
+  static constexpr int64_t kMostUnits = std::numeric_limits<unsigned int>::max();
+
   bool channels_last() const { return problem_.options.layout == Layout::kChannelsLast; }
   bool per_channel() const { return problem_.options.rescale == Rescale::kPerChannel; }
   bool per_sample() const { return problem_.options.rescale == Rescale::kPerSample; }
@@ -93,7 +95,8 @@ class CudaPlanner {
 
   int64_t bytes_per_image(size_t i) const { return bytes_per_position(*sources_[i]) * terms_[i].positions; }
 
-  static Step step_of(StepKind kind, size_t index, int64_t units_per_image, int64_t tile) {
+  Step step_of(StepKind kind, size_t index, int64_t units_per_image, int64_t tile) {
+    too_many_per_image_ = too_many_per_image_ || units_per_image > kMostUnits;
     Step step = {};
     step.kind = kind;
     step.index = static_cast<int>(index);
@@ -193,17 +196,17 @@ class CudaPlanner {
     return divide_up(divide_up(size, pieces), step) * step;
   }
 
-  Step reduce_step(size_t i) const {
+  Step reduce_step(size_t i) {
     const CudaTerm<Real>& term = terms_[i];
     // What the block reads in one go.
     const int64_t width = term.vectors ? kVectorBytes / size_of(term.gradient_type) : 1;
-    const int64_t at_once =
-        channels_last() ? kRows * kThreads / lanes_for(term.channels / width, kWarp) : segment(term.vectors) * width;
+    const int64_t at_once = channels_last() ? kRows<Real> * kThreads / lanes_for(term.channels / width, kWarp)
+                                            : segment(term.vectors) * width;
     const int64_t tile = tile_of(term.positions, unit_bytes_ / bytes_per_position(*sources_[i]), at_once);
     return step_of(StepKind::kReduce, i, divide_up(term.positions, tile), tile);
   }
 
-  Step measure_step(size_t i) const {
+  Step measure_step(size_t i) {
     const CudaTerm<Real>& term = terms_[i];
     const int64_t bytes = bytes_per_position(*sources_[i]);
     if (channels_last()) {
@@ -275,6 +278,7 @@ class CudaPlanner {
   std::vector<const Term*> sources_;  // Of each of terms_.
   std::vector<CudaGroup<Real>> groups_;
   int64_t unit_bytes_ = 0;
+  bool too_many_per_image_ = false;
   int counters_ = 0;
   std::vector<char> upload_;
   size_t zeroed_bytes_ = 0;

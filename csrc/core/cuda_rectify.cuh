@@ -5,7 +5,6 @@
 #include <cuda_runtime.h>
 
 #include <limits>
-#include <type_traits>
 
 #include "numerics.h"
 #include "saliency.h"

@@ -51,11 +51,11 @@ __device__ void reduce_channels_last(const CudaTerm<Real>& term, const Image& te
   const ChannelScales<Real> scales = scales_of(term, image);
   Real* sums = in_global(term.sums) + image * term.positions;
   Range<Real> range;
-  for (int64_t start = begin; start < end; start += rows * kRows) {
+  for (int64_t start = begin; start < end; start += rows * kRows<Real>) {
     const int64_t position = start + thread_index() / lanes;
-    int64_t origins[kRows];
-    Real sum[kRows] = {};
-    for (int row = 0; row < kRows; ++row) {
+    int64_t origins[kRows<Real>];
+    Real sum[kRows<Real>] = {};
+    for (int row = 0; row < kRows<Real>; ++row) {
       const int64_t at = position + row * rows;
       origins[row] = (at < end ? at : end - 1) * term.channels;
     }
@@ -68,15 +68,15 @@ __device__ void reduce_channels_last(const CudaTerm<Real>& term, const Image& te
         least = read<kWidth>(scales.least + channel);
         scale = read<kWidth>(scales.scale + channel);
       }
-      int64_t elements[kRows];
-      for (int row = 0; row < kRows; ++row) elements[row] = origins[row] + channel;
+      int64_t elements[kRows<Real>];
+      for (int row = 0; row < kRows<Real>; ++row) elements[row] = origins[row] + channel;
       const auto weight_of = [&](int, int i) { return weights.values[i]; };
       terms.template read_rows<true>(elements, weight_of, [&](int row, int i, Real t) {
         sum[row] += contribution<rescale>(t, cast_bits<Real>(least.values[i]), cast_bits<Real>(scale.values[i]), origin,
                                           &range);
       });
     }
-    for (int row = 0; row < kRows; ++row) {
+    for (int row = 0; row < kRows<Real>; ++row) {
       const int64_t at = position + row * rows;
       const Real total = add_lanes(sum[row], lanes);
       if (lane == 0 && at < end) sums[at] = factor * total;
@@ -100,10 +100,10 @@ __device__ void reduce_channels_first(const CudaTerm<Real>& term, const Image& t
     const int64_t at = start + lane * kWidth;
     const int64_t position = at < end ? at : end - kWidth;
     Real sum[kWidth] = {};
-    for (int64_t first = thread_index() / kLanes; first < term.channels; first += kRows * kChannels) {
-      int64_t elements[kRows];
-      Real weight[kRows] = {}, least[kRows] = {}, scale[kRows] = {};
-      for (int row = 0; row < kRows; ++row) {
+    for (int64_t first = thread_index() / kLanes; first < term.channels; first += kRows<Real> * kChannels) {
+      int64_t elements[kRows<Real>];
+      Real weight[kRows<Real>] = {}, least[kRows<Real>] = {}, scale[kRows<Real>] = {};
+      for (int row = 0; row < kRows<Real>; ++row) {
         const int64_t channel = min(first + row * kChannels, term.channels - 1);
         elements[row] = channel * term.positions + position;
         if constexpr (Image::kWeightPerChannel) weight[row] = term.weights[channel];

@@ -72,16 +72,16 @@ struct TermImage {
 
   // Calls use(row, i, value) for kRows vectors of elements; weight_of(row, i) is the weight of their channel.
   template <bool kLast, class WeightOf, class Use>
-  __device__ void read_rows(const int64_t (&elements)[kRows], WeightOf weight_of, Use use) const {
-    Vector<Element, kWidth> gradients[kRows], own[kRows];
+  __device__ void read_rows(const int64_t (&elements)[kRows<Real>], WeightOf weight_of, Use use) const {
+    Vector<Element, kWidth> gradients[kRows<Real>], own[kRows<Real>];
 #pragma unroll
-    for (int row = 0; row < kRows; ++row) {
+    for (int row = 0; row < kRows<Real>; ++row) {
       const int64_t at = elements[row];
       gradients[row] = kLast ? read_last<kWidth>(gradient + at) : read<kWidth>(gradient + at);
       if constexpr (!kWeightPerChannel) own[row] = kLast ? read_last<kWidth>(weight + at) : read<kWidth>(weight + at);
     }
 #pragma unroll
-    for (int row = 0; row < kRows; ++row) {
+    for (int row = 0; row < kRows<Real>; ++row) {
 #pragma unroll
       for (int i = 0; i < kWidth; ++i) {
         const Element element = gradients[row].values[i];

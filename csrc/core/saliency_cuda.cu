@@ -127,26 +127,26 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
     const unsigned int local = unit - plan.starts[at];
     const bool in_turns = plan.steps[at].in_turns;
     const Step& step = plan.steps[at - (in_turns && local % 2 == 0)];
-    const int signals = step.signals;
-    // The next unit is on its way while this one is worked on.
-    const unsigned int next = leader ? take(plan.next) : 0;
-    if (leader && step.waits_for != kNoCounter) wait_for(plan.counters + step.waits_for, step.until);
+    if (leader) {
+      const unsigned int next = take(plan.next);  // On its way while this unit's are waited for.
+      if (step.waits_for != kNoCounter) wait_for(plan.counters + step.waits_for, step.until);
+      taken = next;
+    }
     __syncthreads();
     run_unit<rescale, layout>(plan, step, step.first + (in_turns ? local / 2 : local), shared, maps);
     __syncthreads();
 
-    if (leader) taken = next;
     if (rescale != Rescale::kPerChannel || step.kind != StepKind::kMeasure) {
-      if (leader && signals != kNoCounter) signal(plan.counters + signals);
+      if (leader && step.signals != kNoCounter) signal(plan.counters + step.signals);
       continue;
     }
     // Whoever measured the last unit makes of the ranges what rescales, and signals once more.
-    if (leader) last = signal_and_count(plan.counters + signals) == step.signalled - 1;
+    if (leader) last = signal_and_count(plan.counters + step.signals) == step.signalled - 1;
     __syncthreads();
     if (!last) continue;
     prepare_rescale(plan.terms[step.index], step.image, step.signalled / step.units_per_image);
     __syncthreads();
-    if (leader) signal(plan.counters + signals);
+    if (leader) signal(plan.counters + step.signals);
   }
 }
 

@@ -247,6 +247,20 @@ def test_errors_say_what_was_expected_and_what_came(emulated, gradients, weights
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((2**32, 1, 1), (1,)), ((2**31, 1, 1), (1,)), ((1, 1, 1, 1), (2**22, 2**23))],
+    ids=["images", "images, with what is added and resized", "rows of a map"],
+)
+def test_more_units_than_can_be_counted_are_refused(emulated, shape, size):
+    """Only shapes are looked at: no such array is there."""
+    interface = emulated.put(np.zeros(1, np.float16))
+    interface.__cuda_array_interface__["shape"] = shape
+    with pytest.raises(RuntimeError, match="CUDA"):
+        emulated.module.workspace([interface], [emulated.put(np.ones(1, np.float16))], size)
+
+
+@pytest.mark.slow
 def test_what_is_no_device_array_is_refused(emulated):
     with pytest.raises(
         TypeError, match=r"gradient 0: expected an array with __cuda_array_interface__, got .*ndarray"
