@@ -81,7 +81,8 @@ def runs_of(name, batch):
 
 def seconds_of(name, batch, repeats, retraced_repeats):
     runs = runs_of(name, batch)
-    retraced = {"retraced": runs.pop("retraced")} if retraced_repeats else {}
+    last = {"retraced": runs.pop("retraced")}
+    retraced = last if retraced_repeats else {}
     expected = runs["reference"]()
     for way, run in {"full": runs["full"], **retraced}.items():
         # Not pixel by pixel: a signal within rounding of 0 passes a ReLU in one path and not in the other.

@@ -83,7 +83,7 @@ def draw_net(name):
     for seed in range(10):
         model, inputs, source = hub_zoo.make(name, seed)
         first = keras.tree.map_structure(lambda array: array[:1], inputs)
-        parts = ke.decompose(model, first, 0)
+        parts = ke.decompose(model, first, 0, source=source)
         if size_of(parts) < MOST_CANCELLED * abs(parts.logits).max():
             break
     return model, inputs, first, source, parts, seed

@@ -1,4 +1,4 @@
-"""Makes the pictures of the gallery, by running the code that stands in gallery.md.
+"""Makes the pictures of the gallery and of the tasks, by running the code that stands on these pages.
 
 Usage: python docs/make_pictures.py docs/pictures
 
@@ -12,22 +12,23 @@ import re
 import sys
 from pathlib import Path
 
-GALLERY = Path(__file__).with_name("gallery.md")
+PAGES = [Path(__file__).with_name(name) for name in ("gallery.md", "tasks.md")]
 
 
 def make(folder: Path) -> None:
-    """Runs the gallery's blocks one after the other, as one program whose working directory is the folder.
+    """Runs each page's blocks one after the other, as one program whose working directory is the folder.
 
     Args:
         folder: Where to write the pictures; made where it is missing.
     """
-    code = "".join(re.findall(r"```python\n(.*?)```", GALLERY.read_text(), re.DOTALL))
+    programs = ["".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)) for page in PAGES]
     folder.mkdir(parents=True, exist_ok=True)
     before = Path.cwd()
     os.chdir(folder)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # Progress bars, of no use here.
-            exec(code, {})
+            for program in programs:
+                exec(program, {})
     finally:
         os.chdir(before)
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_fullgrad as ke
-from keras_fullgrad import targets
+from keras_fullgrad.targets.classes import top_classes
 
 
 def test_one_line_and_nothing_prepared(small_net, images):
@@ -42,7 +42,7 @@ def test_top_classes_of_each_image(small_net, images, explain):
 
 
 def test_equal_logits_are_ranked_by_class():
-    assert targets.top_classes(tf.constant([[1.0, 2.0, 2.0]]), 2).numpy().tolist() == [[1, 2]]
+    assert top_classes(tf.constant([[1.0, 2.0, 2.0]]), 2).numpy().tolist() == [[1, 2]]
 
 
 @pytest.mark.parametrize("top", [0, 5])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _DOCS = Path(__file__).parents[1]
-_SOURCES = ("gallery.md", "make_pictures.py", "temple_and_dahlia.py")
+_SOURCES = ("gallery.md", "tasks.md", "make_pictures.py", "temple_and_dahlia.py")
 
 
 def on_pre_build(**_: Any) -> None:

@@ -19,7 +19,7 @@ if keras.backend.backend() != "tensorflow":
         f"'{keras.backend.backend()}': set KERAS_BACKEND=tensorflow before keras is imported"
     )
 
-from keras_fullgrad import filters, inspection, maps, methods, metrics, pictures, utils
+from keras_fullgrad import filters, inspection, maps, methods, metrics, pictures, targets, utils
 from keras_fullgrad.explain import explain, explain_iter, full_gradients, gradients
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.maps.native import warn_without_native
@@ -52,5 +52,6 @@ __all__ = [
     "overlay",
     "pictures",
     "report",
+    "targets",
     "utils",
 ]

@@ -11,8 +11,10 @@ from keras_fullgrad.maps import filters, reference
 from keras_fullgrad.methods import drawing, gradient, warning
 from keras_fullgrad.methods.meta import Method
 from keras_fullgrad.model.info import ModelInfo
+from keras_fullgrad.model.inputs import all_drawable, drawn_input, named
 from keras_fullgrad.running import batches, traces
 from keras_fullgrad.running.rows import Rows
+from keras_fullgrad.targets.classes import Labels
 
 
 def explain(
@@ -26,6 +28,8 @@ def explain(
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     postprocessing: filters.Filter | None = None,
     resizing: bool | Sequence[int] | None = True,
+    target: Any | None = None,
+    labels: Labels = True,
     **method_params: Any,
 ) -> Explanation:
     """Explains a model's logits over a set of inputs.
@@ -41,8 +45,8 @@ def explain(
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
         x: Inputs, (images, space, channels): an array of any type, a tensor, a `tf.data.Dataset`, a
             Keras `PyDataset`, or an iterable of batches; the latter three may hold classes too.
-        y: Classes: (images, K), (images,), or one for all; one-hot labels stand for one class each. None:
-            each image's top class.
+        y: Classes: (images, K), (images,), or one for all; one-hot labels stand for one class each, and of a
+            single unit behind a sigmoid 1 is the unit, 0 its negative. None: each image's top class.
         batch_size: Images computed at a time. None: by their size and the machine's memory.
         verbose: 0 for no progress bar, 1 or "auto" for one.
         steps: At most as many batches.
@@ -50,6 +54,11 @@ def explain(
         postprocessing: A filter of the finished maps, such as :func:`keras_fullgrad.filters.normalize`.
         resizing: True: maps of a size other than the inputs' are resized to it; a size: to that;
             False or None: not.
+        target: What to explain in the place of classes' logits: one of ``keras_fullgrad.targets``, such as
+            ``ke.targets.Contrast(3, 5)``, or a function from the model's outputs to (images,) or (images, K).
+            The outputs are the model's, in its structure, before a softmax or sigmoid that ends one of them.
+        labels: The names of the classes, if ``y`` holds names; False: labels that a dataset holds are not
+            used.
         **method_params: Passed on to the method.
 
     Returns:
@@ -67,7 +76,7 @@ def explain(
         >>> logits.shape, maps.shape
         ((5, 1), (5, 8, 8, 1))
     """
-    info, data = batches.for_model(model, x, y, batch_size, steps)
+    info, data = batches.for_model(model, x, y, batch_size, steps, target=target, labels=labels)
     progress = keras.callbacks.CallbackList(
         list(callbacks or []),
         add_progbar=verbose != 0,
@@ -100,6 +109,8 @@ def explain_iter(
     steps: int | None = None,
     postprocessing: filters.Filter | None = None,
     resizing: bool | Sequence[int] | None = True,
+    target: Any | None = None,
+    labels: Labels = True,
     **method_params: Any,
 ) -> Iterator[Explanation]:
     """Explains a model's logits batch by batch, for data and maps larger than memory.
@@ -116,6 +127,8 @@ def explain_iter(
         steps: At most as many batches.
         postprocessing: A filter of the finished maps.
         resizing: See :func:`explain`.
+        target: What to explain in the place of classes' logits; see :func:`explain`.
+        labels: See :func:`explain`.
         **method_params: Passed on to the method.
 
     Returns:
@@ -131,7 +144,7 @@ def explain_iter(
         >>> [len(maps) for _, maps in explain_iter(gradients, model, np.ones([5, 8, 8, 3]), batch_size=2)]
         [2, 2, 1]
     """
-    info, data = batches.for_model(model, x, y, batch_size, steps)
+    info, data = batches.for_model(model, x, y, batch_size, steps, target=target, labels=labels)
     return (
         warning.of_nan(Explanation(**found))
         for batch in batches.ahead(data.batches)
@@ -144,6 +157,8 @@ def gradients(
     x: Any,
     y: Any | None = None,
     *,
+    target: Any | None = None,
+    labels: Labels = True,
     gradient_filter: Callable[[tf.Tensor], tf.Tensor] = tf.abs,
     top: int = 1,
     source: int | str | None = None,
@@ -164,9 +179,13 @@ def gradients(
         model: Any Keras model.
         x: The inputs; see :func:`explain`.
         y: The classes; see :func:`explain`.
+        target: What to explain in the place of classes' logits; see :func:`explain`.
+        labels: See :func:`explain`.
         gradient_filter: What is done to the gradient before its channels are averaged.
         top: How many classes of each image, the highest first, where there is no ``y``.
-        source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary.
+        source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary,
+            or its name in the model. ``all``: a map over each that has positions; ``maps``, ``terms`` and
+            ``left_out`` are then lists or dictionaries as the inputs are.
         fold_batch_norms: Whether batch norms are computed in one with the layers before them.
         batch_size: Images computed at a time. None: by their size and the machine's memory.
         verbose: 0 for no progress bar, 1 or "auto" for one.
@@ -195,6 +214,8 @@ def gradients(
         x,
         y,
         *running,
+        target,
+        labels,
         gradient_filter=gradient_filter,
         top=top,
         source=source,
@@ -207,6 +228,8 @@ def full_gradients(
     x: Any,
     y: Any | None = None,
     *,
+    target: Any | None = None,
+    labels: Labels = True,
     preset: str = "default",
     psi: filters.Filter | None = None,
     top: int = 1,
@@ -234,6 +257,8 @@ def full_gradients(
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
         x: The inputs; see :func:`explain`.
         y: The classes; see :func:`explain`.
+        target: What to explain in the place of classes' logits; see :func:`explain`.
+        labels: See :func:`explain`.
         preset: ``default``, the numbers of keras-explainable, or ``paper``, those of the paper's authors.
         psi: The filter of each term, one of ``keras_fullgrad.filters`` or your own. None: the preset's.
         top: How many classes of each image, the highest first, where there is no ``y``.
@@ -242,7 +267,9 @@ def full_gradients(
             logit. None: no, and a warning where much is left out.
         biases: A bias for each layer of a model that was exposed. None: read from the layers.
         return_terms: Whether to keep each layer's own map, as ``terms``.
-        source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary.
+        source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary,
+            or its name in the model. ``all``: a map over each that has positions; ``maps``, ``terms`` and
+            ``left_out`` are then lists or dictionaries as the inputs are.
         positions: From a layer's name and its term to the term over a grid of the image, (images, space,
             channels), or to None, which leaves it out; called where the place is not known.
         backend: What runs the fused op: ``native``, ``tensorflow``, or ``auto``.
@@ -279,6 +306,8 @@ def full_gradients(
         x,
         y,
         *running,
+        target,
+        labels,
         preset=preset,
         psi=psi,
         top=top,
@@ -302,28 +331,43 @@ def _explain_batch(
     params: dict[str, Any],
 ) -> Iterator[dict[str, Any]]:
     """The parts of a batch's explanation, in as many pieces as its memory asks for."""
-    inputs, classes = batch
+    inputs, wanted = batch
     if method is gradient.full_gradients:
-        warning.of_left_out(info, inputs, classes, params)
+        warning.of_left_out(info, inputs, wanted, params)
+    if "source" in params:
+        names = [tensor.name for tensor in info.inputs]
+        params = params | {"source": named(inputs, params["source"], names)}
     # The model itself must not be kept with what is traced.
     channels_first = info.layout == "channels_first"
 
-    def compute(model: keras.Model, inputs: Any, indices: tf.Tensor | None, **params: Any) -> dict[str, Any]:
+    def over_one(model: keras.Model, inputs: Any, indices: Any, **params: Any) -> Explanation:
         found = Explanation.of(method(model, inputs, indices, **params), indices)
         if postprocessing is not None:
             maps = found.maps
             maps = postprocessing(maps, axis=tuple(range(1, maps.shape.rank - 1)))
             found = found.with_parts(lambda _: maps, "maps")
         if resizing is not None and resizing is not False:
-            source = drawing.drawn_input(inputs, params.get("source"))
+            source = drawn_input(inputs, params.get("source"))
             size = _size_of(source, found.maps, channels_first) if resizing is True else resizing
             found = found.with_parts(lambda maps: _resized(maps, size), "maps", "terms")
         useless = _not_finite(inputs, found.logits)
         found = found.with_parts(lambda maps: _nan_where(useless, maps), "maps", "terms")
-        return found.with_parts(_as_usual).parts
+        return found.with_parts(_as_usual)
+
+    def compute(model: keras.Model, inputs: Any, indices: Any, **params: Any) -> dict[str, Any]:
+        if params.get("source") != "all":
+            return over_one(model, inputs, indices, **params).parts
+        sources = all_drawable(inputs)
+        each = [over_one(model, inputs, indices, **params | {"source": source}).parts for source in sources]
+        over_all = {
+            name: dict(zip(sources, parts, strict=True)) if isinstance(inputs, dict) else parts
+            for name in ("maps", "terms", "left_out")
+            if name in each[0] and (parts := [found[name] for found in each])
+        }
+        return each[0] | over_all
 
     key = (method, postprocessing, tuple(resizing) if isinstance(resizing, Sequence) else resizing)
-    for found in traces.traced(info, compute, key, inputs, classes, params).results():
+    for found in traces.traced(info, compute, key, inputs, wanted, params).results():
         warning.of_probabilities(info, found.get("outputs"))
         yield found
 

@@ -5,6 +5,8 @@ from typing import Any, SupportsIndex
 
 import tensorflow as tf
 
+from keras_fullgrad.targets.target import Target
+
 _MOST_SHOWN = 8
 
 
@@ -15,10 +17,11 @@ class Explanation(tuple[Any, Any]):
     float64; from a method, tensors. Out of a `tf.function` of your own comes the pair alone.
 
     Attributes:
-        logits: The logits that were explained, (images, K).
-        maps: The map of each, (images, space, K).
-        classes: Which they are, (images, K). None: a method of your own does not tell.
-        outputs: All logits, (images, classes). None: likewise.
+        logits: The logits that were explained, or what a target made of the outputs, (images, K).
+        maps: The map of each, (images, space, K); with ``source="all"`` a list or dictionary of those over
+            each input.
+        classes: Which classes they are of, (images, K). None: of none, or a method of your own does not tell.
+        outputs: All logits, (images, classes), of which those are some. None: likewise.
         terms: The maps of the input and of each layer with a place in the map, by its name, (images, space,
             K); they add up to the maps before these are rescaled. None: they were not asked for.
         left_out: The share of what each logit is made of that has no place in the map, (images, K): the
@@ -57,12 +60,12 @@ class Explanation(tuple[Any, Any]):
         return self
 
     @classmethod
-    def of(cls, result: Any, classes: Any | None = None) -> "Explanation":
+    def of(cls, result: Any, wanted: Any | None = None) -> "Explanation":
         """Makes one of what a method returned.
 
         Args:
             result: An explanation, or a pair of logits and maps, as a method of your own may return.
-            classes: The classes that were asked for, if any were.
+            wanted: The classes, or the target, that were asked for, if any were.
 
         Returns:
             The explanation.
@@ -79,7 +82,7 @@ class Explanation(tuple[Any, Any]):
                 + (f" of {len(result)}" if isinstance(result, (tuple, list)) else "")
             )
         logits, maps = result
-        return cls(logits, maps, classes=classes)
+        return cls(logits, maps, classes=None if isinstance(wanted, Target) else wanted)
 
     @property
     def logits(self) -> Any:
@@ -118,6 +121,8 @@ class Explanation(tuple[Any, Any]):
 
     def __repr__(self) -> str:
         def shape(part: Any) -> str:
+            if isinstance(part, list):
+                return f"{len(part)} of inputs"
             return f"{tuple(part)}" if isinstance(part, Mapping) else f"{tuple(part.shape)}"
 
         parts = ", ".join(f"{name}: {shape(part)}" for name, part in self.parts.items())
@@ -125,7 +130,7 @@ class Explanation(tuple[Any, Any]):
 
     def _repr_png_(self) -> bytes | None:
         """The maps of the first images, as a notebook shows them; nothing for series and volumes."""
-        if len(self.maps.shape) != 4 or not len(self.maps):
+        if isinstance(self.maps, (list, dict)) or len(self.maps.shape) != 4 or not len(self.maps):
             return None
         from keras_fullgrad.pictures.explained import picture
 

@@ -14,7 +14,8 @@ from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.maps.op import BACKENDS
 from keras_fullgrad.methods.gradient import PRESETS
 from keras_fullgrad.running import batches
-from keras_fullgrad_cli import images, labels, nets, tables
+from keras_fullgrad.targets import Class, Output, Target
+from keras_fullgrad_cli import images, labels, nets, tables, targets
 from keras_fullgrad_cli.folder import Entry, Place
 from keras_fullgrad_cli.images import Source
 from keras_fullgrad_cli.options import Request
@@ -48,6 +49,7 @@ class Job:
         tables: The Parquet files that hold them, or nothing.
         labels: The names of the classes, or nothing.
         classes: The classes to explain of every image, or nothing.
+        target: What to explain in their place, or None.
         batch_size: The images in a batch.
         strict: Whether an image that cannot be read is an error.
     """
@@ -58,6 +60,7 @@ class Job:
     tables: list[str]
     labels: list[str]
     classes: list[int]
+    target: Target | None
     batch_size: int
     strict: bool
 
@@ -72,25 +75,31 @@ class Job:
         sources, files = _found(request.images)
         names = labels.read(request.labels) if request.labels else []
         wanted = request.classes or []
-        if wanted and any(source.wanted is not None for source in sources):
+        in_tables = any(source.wanted is not None for source in sources)
+        if wanted and in_tables:
             raise ValueError("expected classes from --class or from a table, got both")
+        if request.target is not None and (wanted or in_tables):
+            raise ValueError("expected --target or classes, got both")
+        target = None if request.target is None else targets.read(request.target)
         if len({source.wanted is None for source in sources}) > 1:
             raise ValueError("expected classes from tables for all images or for none, got some without")
         model = nets.load_model(request.model, request.weights, request.unsafe, request.size)
         net = nets.for_images(model, request.model, request.size, request.preprocessing)
-        if net.classes is not None and request.top > net.classes:
+        if target is None and net.classes is not None and request.top > net.classes:
             raise ValueError(
                 f"expected --top from 1 to the {net.classes} classes of the model, got {request.top}"
             )
         classes = [labels.index(each, names, net.classes) for each in wanted]
         size = request.batch_size or batches.default_size((1, *net.shape))
-        return cls(request, net, sources, files, names, classes, size, strict)
+        return cls(request, net, sources, files, names, classes, target, size, strict)
 
     @property
     def map_shape(self) -> tuple[int, int, int]:
         """The shape of an image's map, (height, width, K)."""
-        wanted = any(source.wanted is not None for source in self.sources)
-        return (*self.net.size, len(self.classes) or (1 if wanted else self.request.top))
+        target = self.target.target if isinstance(self.target, Output) else self.target
+        of_top = target is None or (isinstance(target, Class) and target.index is None)
+        of_top = of_top and all(source.wanted is None for source in self.sources)
+        return (*self.net.size, len(self.classes) or (self.request.top if of_top else 1))
 
     @property
     def params(self) -> dict[str, Any]:
@@ -102,6 +111,7 @@ class Job:
             "simple": request.simple,
             "implicit_biases": request.implicit_biases,
             "top": request.top,
+            "target": self.target,
             "backend": request.backend,
         }
 
@@ -171,18 +181,19 @@ class Job:
 
     def results(self, read: Sequence[Read], explained: Explanation) -> list[Result]:
         """Puts together what was found of images, but for those that were done before."""
-        of_each = zip(
-            read, explained.classes.tolist(), explained.logits.tolist(), explained.maps, strict=True
-        )
+        classes = [[]] * len(read) if explained.classes is None else explained.classes.tolist()
+        of_each = zip(read, classes, explained.logits.tolist(), explained.maps, strict=True)
         return [
-            Result(image.entry, image.pixels, map, indices, [self.name(index) for index in indices], values)
+            Result(image.entry, image.pixels, map, indices, self.names(indices), values)
             for image, indices, values, map in of_each
             if not image.entry.done
         ]
 
-    def name(self, index: int) -> str:
-        """A class's label, or its index where it has none."""
-        return self.labels[index] if index < len(self.labels) else str(index)
+    def names(self, indices: Sequence[int]) -> list[str]:
+        """The classes' labels, or their indices where they have none; or the target."""
+        if self.target is not None:
+            return [str(self.target)] * max(1, len(indices))
+        return [self.labels[index] if index < len(self.labels) else str(index) for index in indices]
 
 
 def _check_choices(request: Request) -> None:

@@ -67,6 +67,15 @@ Size = Annotated[
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Images computed at a time. By default chosen by their size.")
 ]
+TargetText = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="TARGET",
+        help="What to explain of other models than classifiers, as in Python: 'Region(1)', "
+        "'Contrast(3, 5)', 'Output(\"scores\")'.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -103,6 +112,7 @@ class Request:
         list[str] | None,
         typer.Option("--class", help="A class to explain, by index or label; may be repeated."),
     ] = None
+    target: TargetText = None
     top: Annotated[int, typer.Option(min=1, help="Without --class: so many of each image's top classes.")] = 1
     preset: Annotated[
         str,

@@ -22,8 +22,8 @@ def with_python(pages):
     return [page for page in pages if any(block.language == "python" for block in examples.blocks(page))]
 
 
-# The gallery trains nets: tests/docs/test_gallery.py runs it, with little training.
-RUN = [page for page in with_python(sorted(DOCS.glob("*.md"))) if page.stem != "gallery"]
+# Pages that make pictures: tests/docs/test_gallery.py runs them, with little training.
+RUN = [page for page in with_python(sorted(DOCS.glob("*.md"))) if page.stem not in ("gallery", "tasks")]
 
 
 @pytest.mark.slow

@@ -18,8 +18,9 @@ def test_the_gallery_makes_each_of_its_pictures(tmp_path, monkeypatch):
     monkeypatch.setattr(temple_and_dahlia, "train", briefly)
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
     make_pictures.make(tmp_path / "pictures")
-    named = re.findall(r"!\[.+\]\(pictures/(.+)\)", make_pictures.GALLERY.read_text())
-    assert len(named) == 8
+    text = "".join(page.read_text() for page in make_pictures.PAGES)
+    named = re.findall(r"!\[.+\]\(pictures/(.+)\)", text)
+    assert len(named) == 13
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == set(named)
     for name in named:
         with Image.open(tmp_path / "pictures" / name) as picture:

@@ -29,7 +29,7 @@ def explain(
     Args:
         model: Any Keras model.
         inputs: The inputs, (images, space, channels).
-        targets: One class for each image, (images,), or one for all.
+        targets: One class for each image, (images,), or one for all; or one of ``keras_fullgrad.targets``.
         explainer: The method, such as :func:`keras_fullgrad.methods.gradient.gradients` to compare with.
         method: The name that `quantus.evaluate` hands to each function; not used.
         device: Where Quantus is to compute, which concerns PyTorch; not used.
@@ -49,13 +49,14 @@ def explain(
         >>> explain(model, np.ones([2, 8, 8, 3]), np.array([0, 1])).shape
         (2, 1, 8, 8)
     """
+    given = {"target": targets} if callable(targets) else {"y": targets}
     if np.ndim(targets) > 1:
         raise ValueError(
             f"expected targets of shape ({len(inputs)},), one class each, got {np.shape(targets)}"
         )
     defaults: dict[str, Any] = {"postprocessing": filters.normalize, "verbose": 0}
     inputs = _turned(model, np.asarray(inputs))
-    maps = explain_with(explainer, model, inputs, targets, **(defaults | params)).maps
+    maps = explain_with(explainer, model, inputs, **(defaults | given | params)).maps
     return np.moveaxis(maps, -1, 1)
 
 

@@ -18,7 +18,8 @@ class FullGrad:
 
     Of the columns ``image``, (images, space, channels), as the model takes them, and, if there is one,
     ``class``, (images,) or (images, K), it makes ``logits`` and ``classes``, (images, K), and ``map``,
-    (images, space, K), in [0, 1]; other columns are kept::
+    (images, space, K), in [0, 1]; other columns are kept, and of a target that is of no class there are no
+    ``classes``::
 
         images.map_batches(
             FullGrad,
@@ -75,7 +76,8 @@ class FullGrad:
         images, classes = batch["image"], batch.get("class")
         params: dict[str, Any] = {"batch_size": len(images)} | self._params
         explained = full_gradients(self.model, images, classes, **params)
-        return batch | {"logits": explained.logits, "classes": explained.classes, "map": explained.maps}
+        found = {"logits": explained.logits, "classes": explained.classes, "map": explained.maps}
+        return batch | {name: column for name, column in found.items() if column is not None}
 
 
 def use_granted_gpus() -> None:

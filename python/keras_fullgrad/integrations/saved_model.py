@@ -15,6 +15,8 @@ from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.maps import filters, native
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
+from keras_fullgrad.targets.outputs import as_target
+from keras_fullgrad.targets.target import Target
 
 
 def export(
@@ -22,6 +24,7 @@ def export(
     path: str | os.PathLike[str],
     *,
     top: int = 1,
+    target: Any | None = None,
     inputs: Any | None = None,
     method: Method = gradient.full_gradients,
     postprocessing: filters.Filter | None = filters.normalize,
@@ -43,6 +46,8 @@ def export(
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
         path: The folder to write to.
         top: How many classes of each image are explained: its highest, or as many that are given.
+        target: What is explained in the place of classes, of all images the same; see
+            :func:`keras_fullgrad.explain`. There is no function ``explain_classes`` then.
         inputs: A `tf.TensorSpec` of the inputs, or a list or dictionary of them, such as one that leaves the
             size of images open. None: as the model tells.
         method: The method, such as ``keras_fullgrad.methods.meta.smooth(full_gradients)``.
@@ -70,7 +75,9 @@ def export(
     if top != 1:  # A method of the user's own need not know it.
         method_params["top"] = top
 
-    def explain(images: Any, classes: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    wanted = None if target is None else as_target(target)
+
+    def explain(images: Any, classes: tf.Tensor | Target | None) -> dict[str, tf.Tensor]:
         explained = Explanation.of(method(model, images, classes, **method_params), classes)
         if explained.terms is not None:
             raise ValueError(
@@ -85,9 +92,10 @@ def export(
 
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint("explain", lambda images: explain(images, None), [inputs])
-    classes = tf.TensorSpec([None, top], tf.int64, "classes")
-    archive.add_endpoint("explain_classes", explain, [inputs, classes])
+    archive.add_endpoint("explain", lambda images: explain(images, wanted), [inputs])
+    if wanted is None:
+        classes = tf.TensorSpec([None, top], tf.int64, "classes")
+        archive.add_endpoint("explain_classes", explain, [inputs, classes])
     with contextlib.redirect_stdout(io.StringIO()):  # Keras lists every weight.
         archive.write_out(os.fspath(path))
     return _with_library(Path(path))

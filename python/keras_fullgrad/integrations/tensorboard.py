@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import pictures, targets
+from keras_fullgrad import pictures
 from keras_fullgrad.explain import full_gradients
+from keras_fullgrad.targets.classes import as_classes
 
 
 class FullGradTensorBoard(keras.callbacks.Callback):
@@ -68,7 +69,7 @@ class FullGradTensorBoard(keras.callbacks.Callback):
         self._images = [pictures.displayable(image) for image in images]
         # A copy, since those of keras.applications write to what they are given.
         self._inputs = images if preprocess is None else preprocess(images.copy())
-        self._classes = targets.as_classes(y, len(images))
+        self._classes = as_classes(y, len(images))
         self._log_dir = os.path.join(log_dir, "fullgrad")
         self._every = every
         self._tag = tag

@@ -20,6 +20,8 @@ class FullGrad:
         output_layer: What is explained: the index or the name of a layer of a functional model. None: the
             model's output, before a softmax that ends it.
         batch_size: Images computed at a time. None: chosen by their size.
+        operator: What is explained in the place of the targets' classes: one of ``keras_fullgrad.targets``,
+            or a function from the model's outputs to (images,).
         **params: Further arguments of :func:`keras_fullgrad.full_gradients`.
 
     Attributes:
@@ -41,6 +43,7 @@ class FullGrad:
         model: keras.Model,
         output_layer: int | str | None = None,
         batch_size: int | None = None,
+        operator: Any | None = None,
         **params: Any,
     ) -> None:
         if output_layer is not None:
@@ -48,7 +51,7 @@ class FullGrad:
             model = keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], explained)
         self.model = model
         self.batch_size = batch_size
-        self._params = {"verbose": 0} | params
+        self._params: dict[str, Any] = {"verbose": 0, "target": operator} | params
 
     def explain(self, inputs: Any, targets: Any | None = None) -> tf.Tensor:
         """Draws the map of one class of each image.
@@ -66,7 +69,7 @@ class FullGrad:
                 :func:`keras_fullgrad.full_gradients`.
             TypeError: As :func:`keras_fullgrad.full_gradients`.
         """
-        classes = None if targets is None else _classes(targets)
+        classes = None if targets is None or self._params["target"] is not None else _classes(targets)
         if isinstance(inputs, tf.data.Dataset):
             if targets is not None:
                 raise ValueError("expected no targets beside a dataset, which holds them, got both")

@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import ml_dtypes
 import numpy as np
 import tensorflow as tf
@@ -45,61 +44,6 @@ class Style:
             raise ValueError(f"expected preset to be one of {', '.join(PRESETS)}, got {preset!r}")
         options = PRESETS[preset] | ({} if psi is None else {"psi": psi})
         return cls(backend=backend, **options)
-
-
-def drawn_input(inputs: Any, source: int | str | None = None) -> tf.Tensor:
-    """Finds the input that a map is drawn over.
-
-    Args:
-        inputs: A tensor, or a list or dictionary of them.
-        source: Its index in a list, or its key in a dictionary. None: the only input with positions.
-
-    Returns:
-        The input, (batch, space, channels).
-
-    Raises:
-        ValueError: If it is not clear which.
-
-    Example:
-        >>> drawn_input([tf.ones([1, 8, 8, 3]), tf.ones([1, 5])]).shape
-        TensorShape([1, 8, 8, 3])
-    """
-    if isinstance(inputs, tf.Tensor):
-        return inputs
-    if source is not None:
-        names = list(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
-        if source not in names:
-            raise ValueError(f"expected source to be one of {names}, got {source!r}")
-        return inputs[source]
-    drawable = [x for x in keras.tree.flatten(inputs) if x.dtype.is_floating and 3 <= x.shape.rank <= 5]
-    if len(drawable) != 1:
-        raise ValueError(
-            "expected one input of floating type with positions, or source to name the input to draw a map "
-            f"over, got inputs of shapes {keras.tree.map_structure(lambda x: tuple(x.shape), inputs)}"
-        )
-    return drawable[0]
-
-
-def check_drawable(inputs: tf.Tensor) -> None:
-    """Checks that a map can be drawn over an input.
-
-    Args:
-        inputs: The input.
-
-    Raises:
-        ValueError: If it holds no positions, or is not of a floating type.
-
-    Example:
-        >>> check_drawable(tf.ones([1, 8, 8, 3]))
-    """
-    rank = inputs.shape.rank
-    if rank is None or not 3 <= rank <= 5:
-        raise ValueError(
-            "expected inputs of 1 to 3 spatial dimensions, (batch, space, channels), "
-            f"got shape {inputs.shape}: a map needs positions"
-        )
-    if not inputs.dtype.is_floating:
-        raise ValueError(f"expected inputs of a floating type, got {inputs.dtype.name}")
 
 
 def draw(

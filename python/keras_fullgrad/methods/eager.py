@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.model.info import read_model
-from keras_fullgrad.running import traces
+from keras_fullgrad.running import batches, traces
+from keras_fullgrad.targets.outputs import as_target
 
 
 def traced(method: Callable[..., Explanation]) -> Callable[..., Explanation]:
@@ -44,13 +45,16 @@ def traced(method: Callable[..., Explanation]) -> Callable[..., Explanation]:
         model, inputs = given.pop("model"), given.pop("inputs")
         inputs = keras.tree.map_structure(tf.convert_to_tensor, inputs)
 
-        def compute(
-            model: keras.Model, inputs: Any, indices: tf.Tensor | None, **params: Any
-        ) -> dict[str, Any]:
+        def compute(model: keras.Model, inputs: Any, indices: Any, **params: Any) -> dict[str, Any]:
             return method(model, inputs, indices, **params).parts
 
         key = ("eager", method)
-        call = traces.traced(read_model(model), compute, key, inputs, given.pop("indices", None), given)
+        wanted = given.pop("indices", None)
+        info = read_model(model)
+        if callable(wanted):
+            images = len(keras.tree.flatten(inputs)[0])
+            wanted = batches.fitted(info, as_target(wanted), inputs, images).rows(0, images)
+        call = traces.traced(info, compute, key, inputs, wanted, given)
         return Explanation(**call.tensors())
 
     return run

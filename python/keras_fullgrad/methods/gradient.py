@@ -11,6 +11,8 @@ from keras_fullgrad.maps import filters
 from keras_fullgrad.methods import drawing, eager
 from keras_fullgrad.methods.drawing import PRESETS, Style
 from keras_fullgrad.model.exposing import ExposedModel, expose, expose_logits
+from keras_fullgrad.model.inputs import check_drawable, drawn_input
+from keras_fullgrad.targets.target import Target
 from keras_fullgrad.terms import collect
 
 
@@ -18,7 +20,7 @@ from keras_fullgrad.terms import collect
 def gradients(
     model: keras.Model,
     inputs: Any,
-    indices: tf.Tensor | None = None,
+    indices: tf.Tensor | Target | None = None,
     gradient_filter: Callable[[tf.Tensor], tf.Tensor] = tf.abs,
     *,
     top: int = 1,
@@ -34,9 +36,10 @@ def gradients(
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
         inputs: The inputs, (batch, space, channels), of floating type, or a list or dictionary of the
             inputs of a model that has several.
-        indices: The classes to explain, (batch, K). None: each image's top classes.
+        indices: What to explain: classes, (batch, K), or one of ``keras_fullgrad.targets``. None: each
+            image's top classes.
         gradient_filter: What is done to the gradient before its channels are averaged.
-        top: How many classes of each image, the highest first, where ``indices`` is None.
+        top: How many classes of each image, the highest first, where none are named.
         source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary.
         fold_batch_norms: See :func:`full_gradients`.
         spatial_axis: See :func:`full_gradients`.
@@ -53,8 +56,8 @@ def gradients(
         >>> maps.shape
         TensorShape([1, 8, 8, 2])
     """
-    drawn = drawing.drawn_input(inputs, source)
-    drawing.check_drawable(drawn)
+    drawn = drawn_input(inputs, source)
+    check_drawable(drawn)
     computed = collect.forward(
         expose_logits(model),
         inputs,
@@ -81,7 +84,7 @@ def gradients(
 def full_gradients(
     model: keras.Model,
     inputs: Any,
-    indices: tf.Tensor | None = None,
+    indices: tf.Tensor | Target | None = None,
     psi: filters.Filter | None = None,
     biases: Sequence[tf.Tensor] | None = None,
     *,
@@ -112,11 +115,12 @@ def full_gradients(
             ``biases``, also a model of the user's own whose outputs are ``[logits, *signals]``.
         inputs: The inputs, (batch, space, channels), of floating type, or a list or dictionary of the
             inputs of a model that has several.
-        indices: The classes to explain, (batch, K). None: each image's top classes.
+        indices: What to explain: classes, (batch, K), or one of ``keras_fullgrad.targets``. None: each
+            image's top classes.
         psi: The filter of each term, called with the term and its spatial axes. None: the preset's.
         biases: A bias for each exposed layer. None: read from the layers.
         preset: ``default``, the numbers of keras-explainable, or ``paper``, those of the authors.
-        top: How many classes of each image, the highest first, where ``indices`` is None.
+        top: How many classes of each image, the highest first, where none are named.
         simple: Whether to leave the biases out as factors: Simple FullGrad.
         implicit_biases: Whether layers that are not linear add terms too, :math:`f(z) - J_f(z) z`;
             only with them do the terms of nets with more than ReLUs add up to the logit. None: no, which
@@ -152,8 +156,8 @@ def full_gradients(
     style = Style.of(preset, psi, backend)
     if simple and implicit_biases:
         raise ValueError("expected simple or implicit_biases, got both: Simple FullGrad has no biases")
-    drawn = drawing.drawn_input(inputs, source)
-    drawing.check_drawable(drawn)
+    drawn = drawn_input(inputs, source)
+    check_drawable(drawn)
     exposed = model if biases is not None or isinstance(model, ExposedModel) else expose(model)
     computed = collect.forward(
         exposed,

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.targets.target import Target
 
 Method = Callable[..., Explanation]
 """From a model, inputs and classes to an explanation, or of your own to a pair of logits and maps."""
@@ -48,7 +49,7 @@ def smooth(method: Method, repetitions: int = 20, noise: float = 0.1, seed: int 
         model: keras.Model, inputs: Any, indices: tf.Tensor | None = None, **params: Any
     ) -> Explanation:
         clean = Explanation.of(method(model, inputs, indices, **params), indices)
-        further = _for_same_classes(method, model, clean, params)
+        further = _for_same_classes(method, model, clean, indices, params)
 
         def repeat(step: tf.Tensor, sums: dict[str, Any]) -> tuple[Any, ...]:
             more = _averaged(further(_noisy(inputs, noise, [seed, step])))
@@ -123,7 +124,7 @@ def tta(
         views = itertools.product((1.0, *scales), (False, True) if hflip else (False,))
         next(views)  # The image itself.
         clean = Explanation.of(method(model, inputs, indices, **params), indices)
-        further = _for_same_classes(method, model, clean, params)
+        further = _for_same_classes(method, model, clean, indices, params)
 
         def explain_view(scale: float, mirrored: bool) -> Explanation:
             view = inputs
@@ -151,9 +152,12 @@ def tta(
 
 
 def _for_same_classes(
-    method: Method, model: keras.Model, clean: Explanation, params: dict[str, Any]
+    method: Method, model: keras.Model, clean: Explanation, indices: Any, params: dict[str, Any]
 ) -> Callable[[Any], Explanation]:
     """The method for further inputs, of the classes that were explained of the image itself."""
+    if isinstance(indices, Target):
+        same = indices.of_classes(clean.classes)
+        return lambda inputs: Explanation.of(method(model, inputs, same, **params))
     if clean.classes is None:
         raise ValueError(
             f"expected y, or a method that returns an Explanation with its classes, from {method.__name__}"

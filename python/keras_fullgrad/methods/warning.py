@@ -11,6 +11,8 @@ import numpy as np
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.model.exposing import ExposedModel
 from keras_fullgrad.model.info import ModelInfo
+from keras_fullgrad.targets import rows
+from keras_fullgrad.targets.rows import Wanted
 from keras_fullgrad.terms.decompose import left_out
 
 _LARGE_SHARE = 0.1  # Of what published maps leave out too.
@@ -19,7 +21,7 @@ _PROBABILITIES_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 
-def of_left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None, params: dict[str, Any]) -> None:
+def of_left_out(info: ModelInfo, inputs: Any, wanted: Wanted, params: dict[str, Any]) -> None:
     """Says once for each model where maps leave out much of what it computes."""
     chosen = params.get("simple") or any(
         params.get(name) is not None for name in ("biases", "implicit_biases")
@@ -28,7 +30,10 @@ def of_left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None, params
         return
     _WARNED.add(info.model)
     first = keras.tree.map_structure(lambda x: x[:1], inputs)
-    found = left_out(info, first, None if classes is None else classes[:1, :1])
+    of_first = rows.rows(wanted, slice(1))
+    of_first = of_first[:, :1] if isinstance(of_first, np.ndarray) else of_first
+    source = params.get("source")
+    found = left_out(info, first, of_first, None if source == "all" else source)
     of_model = f"of what model '{info.model.name}' adds up to its logit on the first image"
     if found.implicit > _LARGE_SHARE:
         _warn(
@@ -62,7 +67,7 @@ def of_probabilities(info: ModelInfo, outputs: np.ndarray | None) -> None:
 
 def of_nan(explanation: Explanation) -> Explanation:
     """The explanation, after a warning of the images whose maps are not finite."""
-    maps = explanation.maps
+    maps = keras.tree.flatten(explanation.maps)[0]  # Of several inputs all are, or none.
     useless = np.flatnonzero(np.isnan(maps).any(axis=tuple(range(1, maps.ndim))))
     if len(useless):
         _warn(

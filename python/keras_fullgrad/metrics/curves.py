@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import targets
 from keras_fullgrad.explain import explain
 from keras_fullgrad.metrics.arrays import as_images, as_maps
 from keras_fullgrad.metrics.outputs import output_of_class
 from keras_fullgrad.model.info import read_model
 from keras_fullgrad.running import batches
+from keras_fullgrad.targets.classes import as_one_class
+from keras_fullgrad.targets.outputs import as_target
 
 SHARES = tuple(step / 20 for step in range(21))
 """The default shares of positions: 0, 5%, and so on to 100%."""
@@ -31,6 +32,7 @@ class Options:
     seed: int = 0
     batch_size: int | None = None
     activation: Activation = None
+    target: Any | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +135,7 @@ def perturbation_curve(
         raise ValueError(f"expected a map of size {space} for each of {len(x)} images, got {maps.shape}")
     counts = [round(share * maps[0].size) for share in _checked(options.shares)]
     substitute = _broadcast(options.value, x)
-    classes = targets.as_one_class(y, len(x))
+    classes = as_one_class(y, len(x))
 
     batch_size = batches.default_size(x.shape) if options.batch_size is None else options.batch_size
     params: dict[str, Any] = {
@@ -141,8 +143,11 @@ def perturbation_curve(
         "resizing": False,
         "activation": keras.activations.get(options.activation),
     }
-    first = explain(output_of_class, model, x, classes, batch_size, **params)
-    whole, classes = first.logits, first.classes
+    first = explain(output_of_class, model, x, classes, batch_size, target=options.target, **params)
+    if first.logits.shape[1] != 1:
+        raise ValueError(f"expected a target of one scalar for each image, got {first.logits.shape[1]}")
+    whole = first.logits
+    wanted = _same(model, x, first.classes, options.target)
     if relative and not whole.all():
         zero = np.flatnonzero(whole == 0)[0]
         raise ValueError(f"expected outputs other than 0 to relate changes to, got 0 for image {zero}")
@@ -151,7 +156,7 @@ def perturbation_curve(
         ranked = ranks(maps[rows], options.seed)
         for count in counts:
             mask = np.expand_dims(replaced(ranked, count), channel_axis)
-            yield np.where(mask, substitute[rows], x[rows]), classes[rows]
+            yield np.where(mask, substitute[rows], x[rows]), wanted(rows)
 
     pieces = []
     for start in range(0, len(x), batch_size):
@@ -161,6 +166,17 @@ def perturbation_curve(
         pieces.append(outputs.reshape(len(counts), -1).T)
     values = np.concatenate(pieces).astype(np.float64)
     return Curve(np.asarray(options.shares), np.abs(values / whole - 1) if relative else values)
+
+
+def _same(
+    model: keras.Model, x: np.ndarray, classes: np.ndarray | None, target: Any | None
+) -> Callable[[slice], Any]:
+    """What was explained of the whole images, for some of them."""
+    if target is None and classes is not None:
+        return lambda rows: classes[rows]
+    info, data = batches.for_model(model, x[:1])
+    fitted = batches.fitted(info, as_target(target).of_classes(classes), next(data.batches)[0], len(x))
+    return lambda rows: fitted.rows(rows.start, len(x[rows]))
 
 
 def _checked(shares: Sequence[float]) -> Sequence[float]:

@@ -20,6 +20,7 @@ def deletion(
     seed: int = 0,
     batch_size: int | None = None,
     activation: Activation = "softmax",
+    target: Any | None = None,
 ) -> Curve:
     """Replaces the most salient pixels, and measures what is left of the output: less is better.
 
@@ -41,6 +42,7 @@ def deletion(
         activation: Keras's name of what makes the output of the logits, or a function: ``"softmax"`` for the
             probability, as in the paper; ``"sigmoid"`` where classes do not exclude each other. None: the
             logit itself.
+        target: What to measure in the place of a class, as it is; see :func:`keras_fullgrad.explain`.
 
     Returns:
         The curve of outputs, from the whole images' where none is replaced.
@@ -57,7 +59,7 @@ def deletion(
         >>> curve.mean.tolist(), curve.area
         ([10.0, 3.0, 0.0], 4.0)
     """
-    options = Options(shares, value, seed, batch_size, activation)
+    options = Options(shares, value, seed, batch_size, activation, target)
     return perturbation_curve(model, x, maps, y, _most_salient, options)
 
 
@@ -72,6 +74,7 @@ def insertion(
     seed: int = 0,
     batch_size: int | None = None,
     activation: Activation = "softmax",
+    target: Any | None = None,
 ) -> Curve:
     """Puts the most salient pixels into a blank image, and measures the output: more is better.
 
@@ -89,6 +92,7 @@ def insertion(
         seed: The seed of the order of pixels whose saliency is the same.
         batch_size: Images computed at a time.
         activation: What makes the output of the logits.
+        target: What to measure in the place of a class.
 
     Returns:
         The curve of outputs, up to the whole images' where all pixels are there.
@@ -104,7 +108,7 @@ def insertion(
         >>> insertion(model, x, maps=x, shares=[0, 0.5, 1], activation=None).mean.tolist()
         [0.0, 7.0, 10.0]
     """
-    options = Options(shares, value, seed, batch_size, activation)
+    options = Options(shares, value, seed, batch_size, activation, target)
     return perturbation_curve(model, x, maps, y, _not_yet_put_in, options)
 
 

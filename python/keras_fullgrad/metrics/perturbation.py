@@ -20,6 +20,7 @@ def pixel_perturbation(
     seed: int = 0,
     batch_size: int | None = None,
     activation: Activation = None,
+    target: Any | None = None,
 ) -> Curve:
     r"""Replaces the least salient pixels, and measures how much the output changes: less is better.
 
@@ -40,6 +41,7 @@ def pixel_perturbation(
         seed: The seed of the order of pixels whose saliency is the same.
         batch_size: Images computed at a time.
         activation: What makes the output of the logits. None: the logit itself, which is what maps explain.
+        target: What to measure in the place of a class.
 
     Returns:
         The curve of absolute fractional changes, from 0 where none is replaced.
@@ -55,7 +57,7 @@ def pixel_perturbation(
         >>> pixel_perturbation(model, x, maps=x, shares=[0, 0.5, 1]).mean.round(3).tolist()
         [0.0, 0.3, 1.0]
     """
-    options = Options(shares, value, seed, batch_size, activation)
+    options = Options(shares, value, seed, batch_size, activation, target)
     return perturbation_curve(model, x, maps, y, _least_salient, options, relative=True)
 
 

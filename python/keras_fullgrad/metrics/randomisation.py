@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import _keras, targets
+from keras_fullgrad import _keras
 from keras_fullgrad.explain import explain, explain_iter
 from keras_fullgrad.maps import filters
 from keras_fullgrad.methods.meta import Method
@@ -18,6 +18,8 @@ from keras_fullgrad.metrics.outputs import output_of_class
 from keras_fullgrad.model import layers as model_layers
 from keras_fullgrad.model import listening
 from keras_fullgrad.running import batches
+from keras_fullgrad.targets.classes import as_one_class
+from keras_fullgrad.targets.outputs import as_target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,14 +95,20 @@ def cascading_randomisation(
     x = as_images(x)
     if similarity == "ssim" and x.ndim != 4:
         raise ValueError(f"expected pictures, of two axes of positions, for ssim, got images of {x.shape}")
-    classes = targets.as_one_class(y, len(x))
+    classes = as_one_class(y, len(x))
     layers = _layers_from_the_logits_down(model, x[:1])
     if not layers:
         raise ValueError(f"expected a model with weights, got '{model.name}' without")
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
 
-    if classes is None:
-        classes = explain(output_of_class, model, x, None, batch_size, verbose=0, resizing=False).classes
+    target = params.pop("target", None)
+    first = explain(
+        output_of_class, model, x, classes, batch_size, target=target, verbose=0, resizing=False
+    ).classes
+    if target is None:
+        classes = first
+    else:
+        params["target"] = as_target(target).of_classes(first)
     before = explain(method, model, x, classes, batch_size, verbose=0, **params).maps
     compare = _SIMILARITIES[similarity]
     rng = np.random.default_rng(seed)

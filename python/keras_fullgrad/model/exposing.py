@@ -34,7 +34,9 @@ class Endpoint:
     def of(self, application: listening.Application) -> Any:
         """The endpoint's signal in one call of its layer."""
         if self.link == "bias":
-            return application.preactivation
+            # A Softmax layer is an activation and nothing else.
+            of_softmax = isinstance(application.layer, keras.layers.Softmax)
+            return application.input if of_softmax else application.preactivation
         return application.output if self.link == "output" else application.input
 
 
@@ -50,6 +52,20 @@ class Signal(NamedTuple):
     position: int
     tensor: tf.Tensor
     slope: tf.Tensor | None = None
+
+
+class Heard(NamedTuple):
+    """What was heard of a call of a model.
+
+    Attributes:
+        outputs: What it put out, or the output that was asked for, before softmaxes and sigmoids.
+        signals: The exposed signals, in the order of the endpoints.
+        binary: Whether it is one output, which a sigmoid made.
+    """
+
+    outputs: Any
+    signals: list[Signal]
+    binary: bool
 
 
 class ExposedModel(keras.Model):
@@ -79,8 +95,8 @@ class ExposedModel(keras.Model):
 
     def call(self, inputs: Any, training: bool = False) -> list[tf.Tensor]:
         """Returns ``[logits, *signals]``."""
-        logits, signals = self.signals(inputs, training=training)
-        return [logits, *(signal.tensor for signal in signals)]
+        heard = self.signals(inputs, training=training)
+        return [logits.single(heard.outputs), *(signal.tensor for signal in heard.signals)]
 
     def signals(
         self,
@@ -88,7 +104,8 @@ class ExposedModel(keras.Model):
         training: bool = False,
         substitute: listening.Substitute | None = None,
         folding: Folding | None = None,
-    ) -> tuple[tf.Tensor, list[Signal]]:
+        output: str | int | None = None,
+    ) -> Heard:
         """Calls the model.
 
         Args:
@@ -97,9 +114,10 @@ class ExposedModel(keras.Model):
             substitute: What may replace signals on their way, as `listening.listening` takes it.
             folding: What computes batch norms in one with the layers before them, whose own signals are
                 then seen only by their gradients.
+            output: Which of the outputs is wanted; see `logits.chosen`. None: all.
 
         Returns:
-            The logits and the exposed signals, in the order of the endpoints.
+            What was heard.
 
         Raises:
             ValueError: If the model never called a layer that was to be exposed.
@@ -115,11 +133,9 @@ class ExposedModel(keras.Model):
                 contextlib.nullcontext() if training else random_numbers.repeated(),
             ):
                 outputs = self.model(inputs, training=training)
-            if self.logits is None:
-                explained = logits.before_softmax(logits.single(outputs), applications)
-            else:
-                explained = self._found(applications, self.logits)[0]
-            if folding is None or folding.settled([explained, *keras.tree.flatten(outputs)]):
+            explained, binary = self._explained(outputs, output, applications)
+            flat = keras.tree.flatten(explained)
+            if folding is None or folding.settled([*flat, *keras.tree.flatten(outputs)]):
                 break
 
         found = [
@@ -129,8 +145,20 @@ class ExposedModel(keras.Model):
         ]
         if folding is not None:
             found = [Signal(signal.position, *folding.find(signal.tensor)) for signal in found]
-            explained = folding.keep_fusions(explained)
-        return explained, found
+            explained = keras.tree.map_structure(folding.keep_fusions, explained)
+        return Heard(explained, found, binary)
+
+    def _explained(
+        self, outputs: Any, output: str | int | None, applications: list[listening.Application]
+    ) -> tuple[Any, bool]:
+        """What is to be explained, and whether it is one output that a sigmoid made."""
+        if output is not None:
+            outputs = logits.chosen(outputs, output, self.model, applications)
+        elif self.logits is not None:
+            return self._found(applications, self.logits)[0], False
+        found = [logits.before_probabilities(each, applications) for each in keras.tree.flatten(outputs)]
+        explained = keras.tree.pack_sequence_as(outputs, [each for each, _ in found])
+        return explained, [activation for _, activation in found] == ["sigmoid"]
 
     def _found(self, applications: list[listening.Application], endpoint: Endpoint) -> list[tf.Tensor]:
         tensors = [endpoint.of(a) for a in applications if a.layer is endpoint.layer]

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_fullgrad.model import layers
 from keras_fullgrad.model.listening import Application
 
 
@@ -25,13 +26,55 @@ def single(outputs: Any) -> tf.Tensor:
         >>> single([tf.ones([1, 2])]).shape
         TensorShape([1, 2])
     """
-    outputs = keras.tree.flatten(outputs)
-    if len(outputs) != 1:
+    flat = keras.tree.flatten(outputs)
+    if len(flat) != 1:
+        names = sorted(outputs) if isinstance(outputs, dict) else list(range(len(flat)))
         raise ValueError(
-            f"expected a model with one output, got {len(outputs)}; "
-            "name the layer of the logits: expose(model, outputs=...)"
+            f"expected a model with one output, got {len(flat)}: target=ke.targets.Output({names[0]!r}) "
+            f"explains the first of {names}"
         )
-    return outputs[0]
+    return flat[0]
+
+
+def chosen(
+    outputs: Any, which: str | int, model: keras.Model, applications: Sequence[Application]
+) -> tf.Tensor:
+    """One of a model's outputs, or what a layer of it puts out.
+
+    Args:
+        outputs: What the model put out.
+        which: Its key in a dictionary, its index, the name that Keras gives it, or the layer's.
+        model: The model.
+        applications: The calls of its layers.
+
+    Returns:
+        The output.
+
+    Raises:
+        ValueError: If there is none, or the layer was called several times.
+
+    Example:
+        >>> chosen({"a": tf.ones([1, 2])}, "a", keras.Model(), []).shape
+        TensorShape([1, 2])
+    """
+    flat = keras.tree.flatten(outputs)
+    names = list(getattr(model, "output_names", None) or [])
+    if isinstance(outputs, dict):
+        names = sorted(outputs)
+    if isinstance(which, int) and -len(flat) <= which < len(flat):
+        return flat[which]
+    if which in names and len(names) == len(flat):
+        return flat[names.index(which)]
+    paths = layers.layer_names(model)
+    of_layer = [a.output for a in applications if which in (paths.get(id(a.layer)), a.layer.name)]
+    if len(of_layer) != 1 or not isinstance(of_layer[0], tf.Tensor):
+        found = f"a layer of that name, which was called {len(of_layer)} times" if of_layer else "none"
+        raise ValueError(
+            f"expected {which!r} to be one of the outputs {names or list(range(len(flat)))} of model "
+            f"'{model.name}', an index below {len(flat)}, or the name of a layer that puts out one tensor, "
+            f"got {found}"
+        )
+    return of_layer[0]
 
 
 def for_each_image(outputs: tf.Tensor) -> tf.Tensor:
@@ -56,13 +99,15 @@ def for_each_image(outputs: tf.Tensor) -> tf.Tensor:
     if rank != 2:
         raise ValueError(
             f"expected logits of shape (images, classes), got outputs of shape {outputs.shape}: a map "
-            "explains one number of an image. Make a model of it around yours, such as of class 1 at all "
-            "positions: keras.Model(model.input, keras.ops.mean(model.output[..., 1], (1, 2)))"
+            "explains one number of an image, which target= makes of them, such as of class 1 at all "
+            "positions: target=ke.targets.Region(1)"
         )
     return outputs
 
 
-def before_softmax(output: tf.Tensor, applications: Sequence[Application]) -> tf.Tensor:
+def before_probabilities(
+    output: tf.Tensor, applications: Sequence[Application]
+) -> tuple[tf.Tensor, str | None]:
     """What came before a softmax or sigmoid that ends the model: a layer's, or an operation's.
 
     In eager execution operations leave no trace, and layers alone are known.
@@ -72,39 +117,42 @@ def before_softmax(output: tf.Tensor, applications: Sequence[Application]) -> tf
         applications: The calls of its layers.
 
     Returns:
-        The logits; the output itself where neither of them made it.
+        The logits, and what made the output of them, ``softmax``, ``log_softmax`` or ``sigmoid``; the output
+        itself and None where none of them did.
 
     Example:
-        >>> before_softmax(tf.constant([[0.5, 0.5]]), []).numpy().tolist()
-        [[0.5, 0.5]]
+        >>> before_probabilities(tf.constant([[0.5, 0.5]]), [])[1] is None
+        True
     """
     for application in reversed(applications):
         if application.output is not output:
             continue
         if isinstance(application.layer, keras.layers.Softmax):
-            return application.input
+            return application.input, "softmax"
         activation = keras.activations.get(getattr(application.layer, "activation", None))
-        if activation in (keras.activations.softmax, keras.activations.sigmoid):
-            return application.preactivation
-    return output if tf.executing_eagerly() else _before_operation(output)
+        if activation in _ACTIVATIONS:
+            return application.preactivation, activation.__name__
+    return (output, None) if tf.executing_eagerly() else _before_operation(output)
 
 
-def _before_operation(output: tf.Tensor) -> tf.Tensor:
+def _before_operation(output: tf.Tensor) -> tuple[tf.Tensor, str | None]:
     """What a softmax or sigmoid took in, brought into shape as what it put out was."""
     shaped: list[tf.Operation] = []
     tensor = output
     while tensor.op.type in _SHAPING:
         shaped.append(tensor.op)
         tensor = tensor.op.inputs[0]
-    if tensor.op.type not in _PROBABILITIES:
-        return output
+    name = _PROBABILITIES.get(tensor.op.type)
+    if name is None:
+        return output, None
     tensor = tensor.op.inputs[0]
     for op in reversed(shaped):
         tensor = _SHAPING[op.type](op, tensor)
-    return tf.cast(tensor, output.dtype)
+    return tf.cast(tensor, output.dtype), name
 
 
-_PROBABILITIES = ("LogSoftmax", "Sigmoid", "Softmax")
+_ACTIVATIONS = (keras.activations.softmax, keras.activations.sigmoid)
+_PROBABILITIES = {"LogSoftmax": "log_softmax", "Sigmoid": "sigmoid", "Softmax": "softmax"}
 _SHAPING: dict[str, Callable[[tf.Operation, tf.Tensor], tf.Tensor]] = {
     "Cast": lambda op, x: x,
     "ExpandDims": lambda op, x: tf.expand_dims(x, op.inputs[1]),

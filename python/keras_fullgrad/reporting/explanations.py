@@ -12,6 +12,7 @@ from keras_fullgrad.methods import gradient
 from keras_fullgrad.model import layers as model_layers
 from keras_fullgrad.model.exposing import expose_logits
 from keras_fullgrad.model.info import read_model
+from keras_fullgrad.model.logits import for_each_image, single
 from keras_fullgrad.reporting import encoding
 from keras_fullgrad.running import batches
 from keras_fullgrad.terms.decompose import decompose
@@ -62,42 +63,47 @@ OPTIONS = ("backend", "fold_batch_norms", "implicit_biases", "preset", "psi", "s
 """The options of :func:`keras_fullgrad.methods.gradient.full_gradients` that a page can be made with."""
 
 
-def drawn_terms(model: keras.Model, x: np.ndarray, classes: int, options: Mapping[str, Any]) -> list[str]:
-    """Names the terms that have a map.
+def drawn_terms(
+    model: keras.Model,
+    x: np.ndarray,
+    classes: np.ndarray | None,
+    target: Any | None,
+    options: Mapping[str, Any],
+) -> tuple[list[str], int]:
+    """Names the terms that have a map, and tells how many scalars are explained.
 
     Of one image, so that options that do not fit the model are told before more is computed.
 
     Args:
         model: The model.
         x: Its inputs, of which the first is used.
-        classes: How many classes of each image will be explained.
+        classes: Classes of the first image, as many as will be explained, (1, K). None: there is a target.
+        target: What is explained in their place.
         options: Those of :data:`OPTIONS` that are given.
 
     Returns:
-        The names, in the order of the terms.
+        The names, in the order of the terms, and K.
 
     Raises:
-        ValueError: As :func:`keras_fullgrad.explain.explain`, or if the logits are not finite or not of shape
-            (images, classes).
+        ValueError: As :func:`keras_fullgrad.explain.explain`.
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
-        >>> drawn_terms(model, np.ones([1, 8, 8, 3]), 1, {})
-        ['input', 'conv']
+        >>> drawn_terms(model, np.ones([1, 8, 8, 3]), np.array([[0]]), None, {})
+        (['input', 'conv'], 1)
     """
-    all_logits(model, x[:1], 1)
-    explained = next(_maps(model, x[:1], np.arange(classes)[np.newaxis], 1, options))
-    return list(explained.terms or {})
+    images = x if classes is None else x[:1]  # A target may have numbers for each of them.
+    explained = next(_maps(model, images, classes, target, 1, options))
+    return list(explained.terms or {}), explained.logits.shape[1]
 
 
 def all_logits(model: keras.Model, x: np.ndarray, batch_size: int) -> np.ndarray:
     """The logits of all classes, (images, classes)."""
     _, data = batches.for_model(model, x, batch_size=batch_size)
     exposed = expose_logits(model)
-    logits = np.concatenate([exposed.signals(inputs)[0] for inputs, _ in data.batches])
-    if logits.ndim != 2:
-        raise ValueError(f"expected logits of shape (images, classes), got {logits.shape}")
+    outputs = (for_each_image(single(exposed.signals(inputs).outputs)) for inputs, _ in data.batches)
+    logits = np.concatenate(list(outputs))
     if not np.isfinite(logits).all():
         raise ValueError("expected finite logits, got NaN or infinity")
     return logits
@@ -107,6 +113,7 @@ def explanations(
     model: keras.Model,
     x: np.ndarray,
     classes: np.ndarray,
+    target: Any | None,
     drawn: Sequence[str],
     batch_size: int,
     options: Mapping[str, Any],
@@ -116,7 +123,8 @@ def explanations(
     Args:
         model: The model.
         x: Its inputs, (images, height, width, channels).
-        classes: The classes, (images, K).
+        classes: The classes, (images, K); of a target's scalars their numbers.
+        target: What is explained in the place of classes.
         drawn: The terms that have a map; see :func:`drawn_terms`.
         batch_size: Images computed at a time.
         options: Those of :data:`OPTIONS` that are given.
@@ -131,11 +139,12 @@ def explanations(
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
         >>> x, classes = np.ones([1, 8, 8, 3]), np.array([[0, 1]])
-        >>> layers, explained = explanations(model, x, classes, ["input", "conv"], 1, {})
+        >>> layers, explained = explanations(model, x, classes, None, ["input", "conv"], 1, {})
         >>> [layer.name for layer in layers], explained[0][1].target
         (['input'], 1)
     """
-    found = decompose(model, x, classes, batch_size=batch_size)
+    of_classes = classes if target is None else None
+    found = decompose(model, x, of_classes, target=target, batch_size=batch_size)
     parts = [*found.inputs, *filter(_beyond_rounding(found), found.layers)]
     implicit = bool(options.get("implicit_biases"))
     if not options.get("simple"):
@@ -147,7 +156,7 @@ def explanations(
     if not np.isfinite(terms).all():
         raise ValueError("expected finite terms of the logits, got NaN or infinity")
     explained: list[list[ExplainedClass]] = []
-    for batch in _maps(model, x, classes, batch_size, options):
+    for batch in _maps(model, x, of_classes, target, batch_size, options):
         maps, terms_of_maps = batch.maps, batch.terms or {}
         if not np.isfinite(maps).all():
             raise ValueError("expected finite maps, got NaN or infinity")
@@ -157,7 +166,7 @@ def explanations(
             explained.append(
                 [
                     ExplainedClass(
-                        int(target),
+                        int(index),
                         float(found.logits[image, k]),
                         float(found.sum[image, k]),
                         float(batch.left_out[row, k]),
@@ -166,19 +175,26 @@ def explanations(
                         encoding.map(of_image[..., k]),
                         encoding.sheet(cells[row, ..., k]),
                     )
-                    for k, target in enumerate(classes[image])
+                    for k, index in enumerate(classes[image])
                 ]
             )
     return layers, explained
 
 
 def _maps(
-    model: keras.Model, x: np.ndarray, classes: np.ndarray, batch_size: int, options: Mapping[str, Any]
+    model: keras.Model,
+    x: np.ndarray,
+    classes: np.ndarray | None,
+    target: Any | None,
+    batch_size: int,
+    options: Mapping[str, Any],
 ) -> Iterator[Explanation]:
     # Given as such, False too, so that nobody is warned of what the page shows.
     options = {"implicit_biases": False} | dict(options)
     method = gradient.full_gradients
-    return explain_iter(method, model, x, classes, batch_size=batch_size, return_terms=True, **options)
+    return explain_iter(
+        method, model, x, classes, target=target, batch_size=batch_size, return_terms=True, **options
+    )
 
 
 def _beyond_rounding(found: Decomposition) -> Callable[[Part], bool]:

@@ -10,11 +10,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_fullgrad import pictures, targets
+from keras_fullgrad import pictures
 from keras_fullgrad.reporting import page
 from keras_fullgrad.reporting.explanations import OPTIONS, all_logits, drawn_terms, explanations
 from keras_fullgrad.reporting.files import write_whole
 from keras_fullgrad.running import batches
+from keras_fullgrad.targets.classes import as_classes, check_top, top_classes
+from keras_fullgrad.targets.logits import Class
+from keras_fullgrad.targets.outputs import as_target
 
 _POSITIONS = 2**16  # One image of 224x224: taking ResNet50's logit apart holds 1 GB for each.
 
@@ -25,6 +28,7 @@ def report(
     y: Any | None = None,
     *,
     out: str | os.PathLike[str],
+    target: Any | None = None,
     images: Sequence[Any] | np.ndarray | None = None,
     names: Sequence[str | os.PathLike[str]] | None = None,
     labels: Sequence[str] | None = None,
@@ -42,6 +46,7 @@ def report(
         x: What the model takes, (images, height, width, channels).
         y: Classes: (images, K), (images,), or one for all. None: each image's top class, or ``top`` of them.
         out: The file to write, whole or not at all.
+        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain`.
         images: What to show for each image: of any size, (height, width), (height, width, 1) or (height,
             width, 3), integers from 0 to 255 or floats from 0 to 1. None: ``x``, stretched from its least to
             its greatest value where these are beyond that.
@@ -79,13 +84,16 @@ def report(
         )
     count, height, width, _ = inputs.shape
     size = max(1, min(batches.LARGEST, _POSITIONS // (height * width))) if batch_size is None else batch_size
-    batches.for_model(model, inputs, y, size)
-    info, whole = batches.for_model(model, inputs, y, count)
+    if isinstance(target, Class) and y is None:
+        y, target = target.index, None
+    batches.for_model(model, inputs, y, size, target=target)
+    info, whole = batches.for_model(model, inputs, y, count, target=target)
     next(whole.batches)  # All in one, to be checked.
-    classes = targets.as_classes(y, count)
+    classes = as_classes(y, count)
     top = params.get("top", 1)
-    targets.check_top(top, info.classes)
-    _check_count("labels", labels, info.classes)
+    if target is None:
+        check_top(top, info.classes)
+        _check_count("labels", labels, info.classes)
     _check_count("names", names, count)
     _check_count("images", images, count)
     pixels = [pictures.displayable(image) for image in (_stretched(inputs) if images is None else images)]
@@ -99,12 +107,21 @@ def report(
             raise ValueError(
                 f"expected out to be a file that can be written, got {out}: {error.strerror}"
             ) from error
-        drawn = drawn_terms(model, inputs, top if classes is None else classes.shape[1], params)
-        logits = all_logits(model, inputs, size)
-        _check_count("labels", labels, logits.shape[1])
-        if classes is None:
-            classes = targets.top_classes(logits, top).numpy()
-        layers, explained = explanations(model, inputs, classes, drawn, size, params)
+        if target is None:
+            all_logits(model, inputs[:1], 1)
+            wanted = np.arange(top if classes is None else classes.shape[1])[np.newaxis]
+            drawn, _ = drawn_terms(model, inputs, wanted, None, params)
+            logits = all_logits(model, inputs, size)
+            _check_count("labels", labels, logits.shape[1])
+            classes = top_classes(logits, top).numpy() if classes is None else classes
+        else:
+            drawn, scalars = drawn_terms(model, inputs, None, target, params)
+            classes, logits = np.tile(np.arange(scalars), [count, 1]), None
+            of = str(as_target(target))
+            labels = [of] if scalars == 1 else [f"{of} {index}" for index in range(scalars)]
+        layers, explained = explanations(model, inputs, classes, target, drawn, size, params)
+        if logits is None:
+            logits = np.array([[each.logit for each in of_image] for of_image in explained])
         cards = [page.Card(*each) for each in zip(named, pixels, logits, explained, strict=True)]
         title = title or f"FullGrad maps of {model.name}"
         written = page.render(title, _facts(model, count, params), layers, cards, labels)

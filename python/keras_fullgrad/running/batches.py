@@ -11,13 +11,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fullgrad import targets
+from keras_fullgrad.model.exposing import expose_logits
 from keras_fullgrad.model.info import ModelInfo, read_model
 from keras_fullgrad.running import memory
+from keras_fullgrad.targets import classes, rows
+from keras_fullgrad.targets.classes import Labels
+from keras_fullgrad.targets.logits import Class
+from keras_fullgrad.targets.outputs import as_target
+from keras_fullgrad.targets.rows import Fitted, Wanted
+from keras_fullgrad.targets.target import Target
 
 _CHECKED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
-Batch = tuple[Any, Any | None]
+Batch = tuple[Any, Wanted]
+"""Inputs, and what is explained of them."""
 
 POSITIONS = 2**20
 """Without a batch size, about as many positions go into a batch: 4 images of 512x512, 20 of 224x224."""
@@ -50,6 +57,7 @@ def cut(
     steps: int | None = None,
     several: bool = False,
     devices: int = 1,
+    labels: Labels = True,
 ) -> Batches:
     """Cuts data into batches.
 
@@ -57,12 +65,15 @@ def cut(
         x: An array, a tensor, a `tf.data.Dataset`, a Keras `PyDataset`, or an iterable; the latter
             three yield batches of inputs, or tuples of inputs and classes. A dictionary of arrays, or,
             with ``several``, a list or a tuple of them, holds several inputs.
-        y: Classes for an array or a tensor: (images, K), (images,), one class for all, or None.
+        y: Classes for an array or a tensor: (images, K), (images,), one class for all, or None; or a target
+            with numbers for each image.
         batch_size: The images in a batch. None: :func:`default_size` for arrays, and the batches as they
             come for the rest.
         steps: At most as many batches.
         several: Whether a list or a tuple of arrays holds several inputs, not several images.
         devices: How many share a batch: where nobody asked for a size, there is as much for each.
+        labels: The names of the classes, where they are given by name. False: those that data of batches
+            holds are not looked at.
 
     Returns:
         The batches.
@@ -81,12 +92,12 @@ def cut(
             raise ValueError(f"expected {name} to be at least 1, got {value}")
     if isinstance(x, (list, tuple)) and not several:
         x = np.asarray(x)
-    arrays = keras.tree.flatten(x)
-    if not all(isinstance(array, (np.ndarray, tf.Tensor)) for array in arrays):
+    if _is_stream(x):
         if y is not None:
             raise ValueError(f"expected no y beside a {type(x).__name__}: its batches hold the classes")
-        return _cut_stream(x, batch_size, steps, several)
+        return _cut_stream(x, batch_size, steps, several, labels)
 
+    arrays = keras.tree.flatten(x)
     shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
     counts = {0 if len(array.shape) == 0 else int(array.shape[0]) for array in arrays}
     if len(counts) > 1:
@@ -95,15 +106,16 @@ def cut(
     if images == 0:
         raise ValueError(f"expected at least one image, got inputs of shape {shapes}")
     size = batch_size or devices * min(default_size(array.shape) for array in arrays)
-    y = targets.as_classes(y, images)
+    if not isinstance(y, Target):
+        y = classes.as_classes(y, images, labels)
     count = -(-images // size)
     if steps is not None and steps < count:
         count, images = steps, steps * size
 
     def piece(index: int) -> Batch:
-        rows = slice(index * size, (index + 1) * size)
-        inputs = keras.tree.map_structure(lambda array: array[rows], x)
-        return inputs, None if y is None else y[rows]
+        which = slice(index * size, (index + 1) * size)
+        inputs = keras.tree.map_structure(lambda array: array[which], x)
+        return inputs, rows.rows(y, which)
 
     return Batches(map(piece, range(count)), images, count)
 
@@ -114,6 +126,9 @@ def for_model(
     y: Any | None = None,
     batch_size: int | None = None,
     steps: int | None = None,
+    *,
+    target: Any | None = None,
+    labels: Labels = True,
 ) -> tuple[ModelInfo, Batches]:
     """Reads what a model is, and cuts data into batches as it takes them: checked, as tensors of its types.
 
@@ -127,12 +142,15 @@ def for_model(
         y: The classes; see :func:`cut`.
         batch_size: The images in a batch.
         steps: At most as many batches.
+        target: What to explain in the place of classes: a target or a function of the outputs.
+        labels: See :func:`cut`.
 
     Returns:
         What the model is, and the batches. What does not fit the model is found when its batch is due.
 
     Raises:
-        ValueError: As :func:`cut`, and if shapes or classes do not fit the model, or within a `tf.function`.
+        ValueError: As :func:`cut`, and if shapes, classes or the target do not fit the model, both are given,
+            or within a `tf.function`.
         TypeError: As :func:`cut`, and if the model is none of Keras 3.
 
     Example:
@@ -147,8 +165,16 @@ def for_model(
             "your own call one of keras_fullgrad.methods, as methods.gradient.full_gradients(model, inputs, "
             "indices), tensors in, tensors out"
         )
+    if target is not None and y is not None:
+        raise ValueError("expected y or target, got both: y is short for target=ke.targets.Class(y)")
+    wanted = None if target is None else as_target(target)
+    streamed = not isinstance(x, (list, tuple)) and _is_stream(x)
+    if isinstance(wanted, Class) and (wanted.index is None or not streamed):
+        y, wanted = wanted.index, None
     info = read_model(model)
-    data = cut(x, y, batch_size, steps, info.takes_several(x), info.strategy.num_replicas_in_sync)
+    devices = info.strategy.num_replicas_in_sync
+    of_data = labels if target is None else False
+    data = cut(x, y, batch_size, steps, info.takes_several(x), devices, of_data)
     if not info.own.built:
         first = next(data.batches, None)
         if first is not None:
@@ -156,7 +182,47 @@ def for_model(
             info.own(keras.tree.map_structure(lambda x: x[:1], inputs), training=False)
             data = dataclasses.replace(data, batches=itertools.chain([first], data.batches))
         info = read_model(model)
-    return info, dataclasses.replace(data, batches=(_checked(info, batch) for batch in data.batches))
+    batches: Iterator[Batch] = (_checked(info, batch) for batch in data.batches)
+    if wanted is not None:
+        # Of fewer steps than there are batches numbers are left over.
+        batches = _with_target(info, batches, wanted, data.images if steps is None else None)
+    return info, dataclasses.replace(data, batches=batches)
+
+
+def _with_target(
+    info: ModelInfo, batches: Iterator[Batch], target: Target, images: int | None
+) -> Iterator[Batch]:
+    """Batches with a target's numbers of their images; the first image tells what the model puts out."""
+    of_images: Fitted | None = None
+    start = 0
+    for inputs, _ in batches:
+        of_images = fitted(info, target, inputs, images) if of_images is None else of_images
+        count = len(keras.tree.flatten(inputs)[0])
+        yield inputs, of_images.rows(start, count)
+        start += count
+
+
+def fitted(info: ModelInfo, target: Target, inputs: Any, images: int | None) -> Fitted:
+    """Brings a target's numbers to images.
+
+    Args:
+        info: The model, built.
+        target: The target.
+        inputs: A batch of inputs, tensors; the first image tells what the model puts out.
+        images: How many images there are, where that is known.
+
+    Returns:
+        The target, to be cut as images are.
+
+    Raises:
+        ValueError: If there are not as many numbers as images, or the target does not fit the outputs.
+    """
+
+    def outputs() -> Any:
+        first = keras.tree.map_structure(lambda x: x[:1], inputs)
+        return expose_logits(info.model).signals(first, output=target.output).outputs
+
+    return Fitted.to(target, outputs, images)
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -203,7 +269,14 @@ def default_size(shape: tuple[int, ...]) -> int:
     return max(1, min(LARGEST, positions // per_image))
 
 
-def _cut_stream(data: Any, batch_size: int | None, steps: int | None, several: bool) -> Batches:
+def _is_stream(x: Any) -> bool:
+    """Whether data comes in batches, as arrays, also in lists and dictionaries, do not."""
+    return not all(isinstance(each, (np.ndarray, tf.Tensor)) for each in keras.tree.flatten(x))
+
+
+def _cut_stream(
+    data: Any, batch_size: int | None, steps: int | None, several: bool, labels: Labels
+) -> Batches:
     count: int | None
     if isinstance(data, keras.utils.PyDataset):
         count = data.num_batches
@@ -227,7 +300,8 @@ def _cut_stream(data: Any, batch_size: int | None, steps: int | None, several: b
             if isinstance(x, tuple) and not several:
                 (x,) = x
             images = max((len(array) for array in keras.tree.flatten(x)), default=0)
-            yield from cut(x, y, batch_size or max(1, images), several=several).batches
+            y = None if labels is False else y
+            yield from cut(x, y, batch_size or max(1, images), several=several, labels=labels).batches
 
     known = None if batch_size is not None else count
     if steps is None:
@@ -237,13 +311,14 @@ def _cut_stream(data: Any, batch_size: int | None, steps: int | None, several: b
 
 def _checked(info: ModelInfo, batch: Batch) -> Batch:
     """A batch as tensors of the types that the model takes."""
-    given, classes = batch
+    given, wanted = batch
     inputs = _as_tensors(info, given)
     _check_shape(info, inputs)
     _check_type(info, given, inputs)
-    if classes is not None and info.classes is not None and classes.max() >= info.classes:
-        raise ValueError(f"expected classes from 0 to {info.classes - 1} in y, got {classes.max()}")
-    return inputs, classes
+    # A single unit may be a choice between two classes, which is known when the model is called.
+    if isinstance(wanted, np.ndarray) and info.classes is not None and wanted.max() >= max(2, info.classes):
+        raise ValueError(f"expected classes from 0 to {info.classes - 1} in y, got {wanted.max()}")
+    return inputs, wanted
 
 
 def _as_tensors(info: ModelInfo, inputs: Any) -> Any:

@@ -16,9 +16,11 @@ import tensorflow as tf
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.running import replicas
 from keras_fullgrad.running.pieces import Pieces
+from keras_fullgrad.targets import rows
+from keras_fullgrad.targets.rows import Wanted
 
 Compute = Callable[..., Any]
-"""From a model, its inputs, classes or None, and named arguments to tensors with an axis of images first."""
+"""From a model, its inputs, what to explain and named arguments to tensors with an axis of images first."""
 
 # For each model, of some 25 MB each: a new lambda in every call must not fill the memory, and a folder of
 # images of forty sizes must not be traced at every image.
@@ -80,9 +82,9 @@ class Call:
         """
         images = len(self.batched[0])
 
-        def run(rows: slice) -> Any:
-            whole = rows == slice(0, images)
-            tensors = self.batched if whole else [tensor[rows] for tensor in self.batched]
+        def run(which: slice) -> Any:
+            whole = which == slice(0, images)
+            tensors = self.batched if whole else [tensor[which] for tensor in self.batched]
             with _advice():
                 results = self.trace.function(*tensors, *self.others)
             return tf.nest.map_structure(lambda tensor: tensor.numpy(), results)
@@ -95,7 +97,7 @@ def traced(
     compute: Compute,
     key: Hashable,
     inputs: Any,
-    classes: np.ndarray | None = None,
+    wanted: Wanted = None,
     params: Mapping[str, Any] | None = None,
 ) -> Call:
     """Finds the trace of a computation, or traces it.
@@ -107,7 +109,7 @@ def traced(
         compute: What to trace.
         key: What it depends on besides the model, the shapes and types of its arguments, and ``params``.
         inputs: A batch of inputs, tensors.
-        classes: The classes to explain, (images, K), or None.
+        wanted: What to explain: classes, (images, K), a target with numbers for each image, or None.
         params: Further arguments of ``compute``, by name: those that hold tensors are given to the trace at
             each call, the others are part of it.
 
@@ -130,8 +132,9 @@ def traced(
     structure = keras.tree.map_structure(lambda _: 0, inputs)  # What is kept must not keep data.
     tensors = keras.tree.flatten(inputs)
     sources = len(tensors)
-    if classes is not None:
-        tensors.append(tf.convert_to_tensor(classes))
+    explained = rows.parts(wanted)
+    whole = explained.whole  # It holds no data.
+    tensors += explained.tensors
     batched = len(tensors)
     tensors += tf.nest.flatten(arrays)
     signature = [
@@ -142,7 +145,7 @@ def traced(
 
     def step(*tensors: tf.Tensor) -> Any:
         inputs = keras.tree.pack_sequence_as(structure, tensors[:sources])
-        indices = tensors[sources] if batched > sources else None
+        indices = whole(list(tensors[sources:batched]))
         given = tf.nest.pack_sequence_as(arrays, tensors[batched:])
         return compute(model(), inputs, indices, **static, **given)
 
@@ -158,6 +161,7 @@ def traced(
         _frozen(static),
         tuple(arrays),
         repr(structure),
+        explained.key,
         batched,
         tuple(signature),
     )

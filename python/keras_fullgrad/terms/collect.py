@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_fullgrad import targets
 from keras_fullgrad.model import affine, layers
-from keras_fullgrad.model.exposing import ExposedModel, Signal
+from keras_fullgrad.model.exposing import ExposedModel, Heard, Signal
 from keras_fullgrad.model.folding import Folding
-from keras_fullgrad.model.logits import for_each_image
+from keras_fullgrad.targets.outputs import as_target
+from keras_fullgrad.targets.target import Target
 from keras_fullgrad.terms import implicit
 from keras_fullgrad.terms.additions import additions, is_known, is_read
 from keras_fullgrad.terms.positions import Positions, follow
@@ -53,10 +53,10 @@ class ForwardPass(NamedTuple):
     """What a model computed, and the tape to differentiate it.
 
     Attributes:
-        outputs: All logits, (batch, classes).
-        logits: Those to explain, (batch, K).
-        classes: Which they are, (batch, K).
-        targets: For each of the K one logit per image, (batch,).
+        outputs: All logits, (batch, classes). None: what is explained is not one of them.
+        logits: What is explained, (batch, K): logits, or what a target makes of the outputs.
+        classes: Which classes they are of, (batch, K). None: of none.
+        targets: For each of the K one scalar per image, (batch,).
         terms: The biases, in the order in which the signals were computed, implicit ones last.
         positions: Where signals lie in the input that a map is drawn over; None out of a traced function.
         unseen: The names of layers whose biases are read where no layer is heard, as within a loop.
@@ -65,9 +65,9 @@ class ForwardPass(NamedTuple):
         half: Whether layers compute in float16, in which gradients fall below what can be told from 0.
     """
 
-    outputs: tf.Tensor
+    outputs: tf.Tensor | None
     logits: tf.Tensor
-    classes: tf.Tensor
+    classes: tf.Tensor | None
     targets: list[tf.Tensor]
     terms: list[Term]
     positions: Positions | None
@@ -114,7 +114,7 @@ class ForwardPass(NamedTuple):
 def forward(
     model: keras.Model,
     inputs: Any,
-    classes: tf.Tensor | None = None,
+    explained: tf.Tensor | Target | None = None,
     *,
     top: int = 1,
     biases: Sequence[tf.Tensor] | None = None,
@@ -129,8 +129,8 @@ def forward(
         model: A model from :func:`keras_fullgrad.inspection.expose`, or, with ``biases``, one whose outputs
             are ``[logits, *signals]``.
         inputs: The inputs: a tensor, or any structure of tensors that the model takes.
-        classes: The classes to explain, (batch, K). None: each image's top classes.
-        top: How many classes of each image, the highest first, where ``classes`` is None.
+        explained: What to explain: classes, (batch, K), or a target. None: each image's top classes.
+        top: How many classes of each image, the highest first, where they are to be found.
         biases: A bias for each exposed layer. None: read from the layers.
         implicit_biases: Whether to collect implicit biases too, which takes a pass through the model of
             its own. With them, the terms add up to the logit.
@@ -144,7 +144,7 @@ def forward(
 
     Raises:
         ValueError: If the biases are not as many as the exposed layers, the number of classes is not known,
-            or implicit biases are asked of a model that was not exposed.
+            the target does not fit the outputs, or implicit biases are asked of a model that was not exposed.
 
     Example:
         >>> from keras_fullgrad.model.exposing import expose
@@ -155,10 +155,10 @@ def forward(
     exposed = isinstance(model, ExposedModel)
     if implicit_biases and not exposed:
         raise ValueError("expected a model from expose() where implicit biases are wanted, got another one")
-    if classes is not None and classes.shape[-1] is None:
-        raise ValueError(f"expected indices of a known number of classes, got shape {classes.shape}")
-    count = top if classes is None else classes.shape[-1]
-    totals = implicit.total_biases(model, inputs) if implicit_biases else []
+    target = as_target(explained)
+    totals, total_of_target = (
+        implicit.total_biases(model, inputs, target, top) if implicit_biases else ([], None)
+    )
     given = keras.tree.flatten(inputs)
     floating = [x for x in given if x.dtype.is_floating]
     source = given[0] if source is None else source
@@ -175,27 +175,18 @@ def forward(
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(floating)
         if exposed:
-            outputs, signals = model.signals(
-                inputs, substitute=note if implicit_biases else None, folding=folding
+            heard = model.signals(
+                inputs,
+                substitute=note if implicit_biases else None,
+                folding=folding,
+                output=target.output,
             )
         else:
             outputs, *tensors = model(inputs, training=False)
-            signals = [Signal(index, tensor) for index, tensor in enumerate(tensors)]
-        outputs = for_each_image(outputs)
-        if classes is None:
-            classes = targets.top_classes(outputs, top)
-        else:
-            # On a GPU a gather beyond the last class gives 0, and no error.
-            last = tf.cast(tf.shape(outputs)[-1] - 1, classes.dtype)
-            checks = [
-                tf.debugging.assert_less_equal(classes, last, "expected classes within the logits"),
-                tf.debugging.assert_non_negative(classes, "expected classes of 0 or more"),
-            ]
-            # Before TensorFlow's own check in the gather, whose message tells less.
-            with tf.control_dependencies([check for check in checks if check is not None]):
-                classes = tf.identity(classes)
-        logits = targets.gather(outputs, classes)
-        explained = tf.unstack(logits, num=count, axis=-1)
+            heard = Heard(outputs, [Signal(index, tensor) for index, tensor in enumerate(tensors)], False)
+        values, classes, logits = target.explain(heard.outputs, top, heard.binary)
+        signals = heard.signals
+        scalars = tf.unstack(values, axis=-1)
 
     graph = None if before is None else source.graph
     if not exposed or biases is not None:
@@ -208,11 +199,16 @@ def forward(
         constant = {id(x) for (_, x), total in zip(listened, totals, strict=True) if total is None}
         terms = [term for term in terms if id(term.signal) not in constant]
         terms += _implicit_terms(listened, totals, terms, layers.layer_names(model.model))
+        if total_of_target is not None:
+            # One of the model's own logits holds what the model computes after its last layer.
+            own = layers.layer_names(model.model)[id(model.model)], type(model.model).__name__
+            of = (target.name, "Target") if logits is None else own
+            terms.append(Term(*of, values, total_of_target, implicit=True))
     others = [x for x in given if x is not source]
     positions = None if before is None else follow(source, channel_axis, others, before)
     own = model.model if exposed else model
     half = any(layer.compute_dtype == "float16" for layer in (own, *layers.flatten_layers(own)))
-    return ForwardPass(outputs, logits, classes, explained, terms, positions, unseen, tape, floating, half)
+    return ForwardPass(logits, values, classes, scalars, terms, positions, unseen, tape, floating, half)
 
 
 def _warn_of_random_numbers(graph: tf.Graph | None, before: int | None) -> None:

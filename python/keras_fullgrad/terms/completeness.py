@@ -9,13 +9,16 @@ from keras_fullgrad.terms.decompose import decompose
 from keras_fullgrad.terms.parts import Decomposition
 
 
-def completeness(model: keras.Model, x: Any | None = None, y: Any | None = None) -> Decomposition:
+def completeness(
+    model: keras.Model, x: Any | None = None, y: Any | None = None, *, target: Any | None = None
+) -> Decomposition:
     """Prints which layers make up a model's logits, and whether the sum of all terms meets them.
 
     Args:
         model: Any Keras model.
         x: The inputs; see :func:`decompose`. None: one drawn from a normal distribution.
         y: The classes; see :func:`decompose`.
+        target: What to take apart in their place; see :func:`decompose`.
 
     Returns:
         The decomposition that is printed.
@@ -31,7 +34,7 @@ def completeness(model: keras.Model, x: Any | None = None, y: Any | None = None)
         >>> parts.relative_error < 1e-4
         True
     """
-    parts = decompose(model, drawn_inputs(model) if x is None else x, y)
+    parts = decompose(model, drawn_inputs(model) if x is None else x, y, target=target)
     print(parts)
     return parts
 

@@ -10,7 +10,11 @@ import tensorflow as tf
 
 from keras_fullgrad.model.exposing import ExposedModel, expose
 from keras_fullgrad.model.info import ModelInfo
+from keras_fullgrad.model.inputs import drawn_input, is_drawable, named
 from keras_fullgrad.running import batches, traces
+from keras_fullgrad.targets import rows
+from keras_fullgrad.targets.classes import Labels
+from keras_fullgrad.targets.rows import Wanted
 from keras_fullgrad.terms import collect
 from keras_fullgrad.terms.parts import Decomposition, Part
 from keras_fullgrad.terms.positions import NO_PLACE
@@ -22,6 +26,9 @@ def decompose(
     x: Any,
     y: Any | None = None,
     *,
+    target: Any | None = None,
+    labels: Labels = True,
+    source: int | str | None = None,
     batch_size: int | None = None,
     tensors: bool = False,
 ) -> Decomposition:
@@ -40,6 +47,13 @@ def decompose(
         x: The inputs, (images, ...): an array, a tensor, or an iterable of batches; or a list or dictionary
             of the arrays of several inputs.
         y: Classes: (images, K), (images,), or one for all. None: each image's top class.
+        target: What to take apart in the place of classes' logits: one of ``keras_fullgrad.targets``, or a
+            function from the model's outputs to (images,) or (images, K). What it does that is not linear is
+            an implicit bias of its own.
+        labels: The names of the classes, if ``y`` holds names; False: labels that a dataset holds are not
+            used.
+        source: Of several inputs the one whose map ``left_out`` is about: its index in a list, its key in a
+            dictionary, or its name in the model. None: the only one with positions, or else the first.
         batch_size: Images computed at a time. None: chosen by their size.
         tensors: Whether to keep the terms themselves beside their sums.
 
@@ -56,11 +70,11 @@ def decompose(
         >>> decompose(model, np.ones([1, 8, 8, 3])).relative_error < 1e-4
         True
     """
-    info, data = batches.for_model(model, x, y, batch_size)
+    info, data = batches.for_model(model, x, y, batch_size, target=target, labels=labels)
     pieces = [
         piece
-        for inputs, classes in data.batches
-        for piece in _decompose(info, inputs, classes, tensors=tensors)
+        for inputs, wanted in data.batches
+        for piece in _decompose(info, inputs, wanted, tensors=tensors, source=source)
     ]
     if not pieces:
         raise ValueError("expected at least one batch, got an iterable without any")
@@ -68,7 +82,7 @@ def decompose(
     layers = (_join(*parts) for parts in zip(*(piece.layers for piece in pieces), strict=True))
     return Decomposition(
         np.concatenate([piece.logits for piece in pieces]),
-        np.concatenate([piece.classes for piece in pieces]),
+        None if pieces[0].classes is None else np.concatenate([piece.classes for piece in pieces]),
         tuple(inputs),
         tuple(part for part in layers if part.has_bias or part.implicit.any()),
     )
@@ -104,13 +118,14 @@ class LeftOut(NamedTuple):
     unseen: tuple[str, ...]
 
 
-def left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None = None) -> LeftOut:
+def left_out(info: ModelInfo, inputs: Any, wanted: Wanted = None, source: int | str | None = None) -> LeftOut:
     """Measures what maps without implicit biases do not draw, in one backward pass.
 
     Args:
         info: A model, built and not exposed.
         inputs: The model's inputs, as tensors.
-        classes: The classes, (images, 1). None: each image's top class.
+        wanted: What is explained. None: each image's top class.
+        source: Of several inputs the one that the map is drawn over.
 
     Returns:
         The shares, and the layers that they are of.
@@ -124,7 +139,7 @@ def left_out(info: ModelInfo, inputs: Any, classes: np.ndarray | None = None) ->
     missing = total = elsewhere = 0.0
     layers: dict[str, None] = {}
     unseen: list[str] = []
-    for parts in _decompose(info, inputs, classes, implicit_biases=False, unseen=unseen):
+    for parts in _decompose(info, inputs, wanted, implicit_biases=False, unseen=unseen, source=source):
         missing += np.abs(parts.logits - parts.explicit_sum).sum()
         for part in parts.parts:
             size = np.abs(part.explicit).sum()
@@ -153,18 +168,28 @@ class _Products:
     of kernels too, and its oneDNN corrupts memory over some of them.
     """
 
-    def __init__(self, tensors: bool, implicit_biases: bool) -> None:
+    def __init__(self, tensors: bool, implicit_biases: bool, source: int | str | None) -> None:
         self._tensors = tensors
+        self._source = source
         self._implicit_biases = implicit_biases
         self.inputs: list[str] = []
         self.labels: list[_Label] = []
         self.unseen: list[str] = []
 
-    def __call__(self, model: keras.Model, inputs: Any, classes: tf.Tensor | None) -> dict[str, Any]:
+    def __call__(self, model: keras.Model, inputs: Any, explained: Any) -> dict[str, Any]:
         exposed = model if isinstance(model, ExposedModel) else expose(model)
-        computed = collect.forward(exposed, inputs, classes, implicit_biases=self._implicit_biases)
+        given = keras.tree.flatten(inputs)
+        drawable = [x for x in given if is_drawable(x)]
+        source = drawable[0] if len(drawable) == 1 else given[0]
+        computed = collect.forward(
+            exposed,
+            inputs,
+            explained,
+            implicit_biases=self._implicit_biases,
+            source=source if self._source is None else drawn_input(inputs, self._source),
+        )
         self.unseen = computed.unseen
-        sources = [x for x in keras.tree.flatten(inputs) if x.dtype.is_floating]
+        sources = [x for x in given if x.dtype.is_floating]
         self.inputs = ["input"] if len(sources) == 1 else [f"input {i}" for i in range(len(sources))]
         terms = [collect.Term(name, "Input", x, x) for name, x in zip(self.inputs, sources, strict=True)]
         # Implicit terms come in the order of the signals, and so do the layers then.
@@ -182,7 +207,8 @@ class _Products:
             sums = [_sums(computed, each, term.signal) for each in of_class]
             parts = (*zip(*sums, strict=True), *([of_class] if self._tensors else []))
             products.append(tuple(tf.stack(part, axis=-1) for part in parts))
-        return {"logits": computed.logits, "classes": computed.classes, "products": products}
+        found = {"logits": computed.logits, "classes": computed.classes, "products": products}
+        return {name: each for name, each in found.items() if each is not None}
 
 
 def _sums(
@@ -204,39 +230,43 @@ def _product(bias: tf.Tensor, gradient: Gradient) -> tf.Tensor:
 def _decompose(
     info: ModelInfo,
     inputs: Any,
-    classes: np.ndarray | None,
+    wanted: Wanted,
     tensors: bool = False,
     implicit_biases: bool = True,
     unseen: list[str] | None = None,
+    source: int | str | None = None,
 ) -> list[Decomposition]:
     """The decomposition of a batch, in as many pieces as its memory asks for."""
-    key = ("decompose", tensors, implicit_biases)
-    compute = _Products(tensors, implicit_biases)
+    source = named(inputs, source, [tensor.name for tensor in info.inputs])
+    key = ("decompose", tensors, implicit_biases, source)
+    compute = _Products(tensors, implicit_biases, source)
     try:
-        call = traces.traced(info, compute, key, inputs, classes)
+        call = traces.traced(info, compute, key, inputs, wanted)
     except NotImplementedError:
         # Loops, as of recurrent layers, are differentiated in forward mode eagerly only. Nothing tells then
         # which image a signal is of: they come one by one.
         images = len(keras.tree.flatten(inputs)[0])
-        return [_eagerly(info, compute, inputs, classes, image) for image in range(images)]
+        return [_eagerly(info, compute, inputs, wanted, image) for image in range(images)]
     noted: Any = call.trace.compute
     if unseen is not None:
         unseen += noted.unseen
     return [_as_parts(noted, **result) for result in call.results()]
 
 
-def _eagerly(
-    info: ModelInfo, compute: "_Products", inputs: Any, classes: np.ndarray | None, image: int
-) -> Decomposition:
+def _eagerly(info: ModelInfo, compute: "_Products", inputs: Any, wanted: Wanted, image: int) -> Decomposition:
     """The decomposition of one image, without a trace."""
     row = slice(image, image + 1)
     inputs = keras.tree.map_structure(lambda x: x[row], inputs)
-    found = compute(info.model, inputs, None if classes is None else tf.constant(classes[row]))
+    explained = rows.parts(rows.rows(wanted, row))
+    found = compute(info.model, inputs, explained.whole(explained.tensors))
     return _as_parts(compute, **tf.nest.map_structure(lambda tensor: tensor.numpy(), found))
 
 
 def _as_parts(
-    noted: Any, logits: np.ndarray, classes: np.ndarray, products: list[tuple[np.ndarray, ...]]
+    noted: Any,
+    logits: np.ndarray,
+    products: list[tuple[np.ndarray, ...]],
+    classes: np.ndarray | None = None,
 ) -> Decomposition:
     nothing = np.zeros(logits.shape)
     parts: dict[str, Part] = {}

@@ -75,15 +75,15 @@ class Decomposition:
     """Logits as a sum of terms. As a string, and in a notebook, it is a table.
 
     Attributes:
-        logits: The logits, (images, K).
-        classes: Which they are, (images, K).
+        logits: The logits, or what a target made of the outputs, (images, K).
+        classes: Which classes they are of, (images, K). None: of none.
         inputs: What each input adds.
         layers: What each layer adds, in the order in which they are applied: all that have a bias on the
             way to a logit, be it 0, and all that are not linear.
     """
 
     logits: np.ndarray
-    classes: np.ndarray
+    classes: np.ndarray | None
     inputs: tuple[Part, ...]
     layers: tuple[Part, ...]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keras_fullgrad_cli.console import failing_on, say
-from keras_fullgrad_cli.options import AsJson, ModelName, Unsafe, Weights
+from keras_fullgrad_cli.options import AsJson, ModelName, TargetText, Unsafe, Weights
 from keras_fullgrad_cli.startup import start
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def completeness(
         Path | None, typer.Option(help="Inputs, a .npy file; drawn where none is given.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="The largest relative error that passes.")] = 1e-3,
+    target: TargetText = None,
     weights: Weights = "imagenet",
     unsafe: Unsafe = False,
     as_json: AsJson = False,
@@ -31,11 +32,12 @@ def completeness(
     start()
     from keras_fullgrad.terms.completeness import drawn_inputs
     from keras_fullgrad.terms.decompose import decompose
-    from keras_fullgrad_cli import nets
+    from keras_fullgrad_cli import nets, targets
 
     with failing_on(ValueError, TypeError):
+        explained = None if target is None else targets.read(target)
         net = nets.load_model(model, weights, unsafe)
-        parts = decompose(net, drawn_inputs(net) if inputs is None else _array(inputs))
+        parts = decompose(net, drawn_inputs(net) if inputs is None else _array(inputs), target=explained)
     if as_json:
         shares = parts.shares
         layers = [

@@ -277,7 +277,7 @@ class _Actor:
             warnings.simplefilter("ignore")
             warnings.simplefilter("default", UserWarning)
             found = self._full_gradients({"image": x} if y is None else {"image": x, "class": y})
-        explained = Explanation(found["logits"], found["map"], classes=found["classes"])
+        explained = Explanation(found["logits"], found["map"], classes=found.get("classes"))
         notes.update(str(warning.message) for warning in caught)
         results = job.results(read, explained)
         self._writer.write(results)

@@ -1,18 +1,23 @@
-"""What is explained: which of a model's logits."""
+"""Classes: as people have them, and the logits of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+Labels = Sequence[str] | bool
+"""The names of a model's classes, by which labels are given; or whether labels that data holds are used."""
 
-def as_classes(y: Any | None, images: int) -> np.ndarray | None:
+
+def as_classes(y: Any | None, images: int, labels: Labels = True) -> np.ndarray | None:
     """Brings classes to the shape (images, K), and checks them.
 
     Args:
         y: Classes: (images, K), (images,), one for all images, or None. One-hot labels, (images, classes),
             stand for one class each.
         images: How many images there are.
+        labels: The names of the classes, where they are given by name.
 
     Returns:
         The classes, or None.
@@ -28,7 +33,8 @@ def as_classes(y: Any | None, images: int) -> np.ndarray | None:
     """
     if y is None:
         return None
-    y = _whole(np.asarray(y))
+    y = np.asarray(y)
+    y = _by_name(y, labels) if y.dtype.kind in "OSU" else _whole(y)
     if y.ndim == 0:
         y = np.full([images], y)
     if y.ndim == 1:
@@ -38,6 +44,23 @@ def as_classes(y: Any | None, images: int) -> np.ndarray | None:
     if y.min() < 0:
         raise ValueError(f"expected classes of 0 or more in y, got {y.min()}")
     return y
+
+
+def _by_name(y: np.ndarray, labels: Labels) -> np.ndarray:
+    """Classes of labels that are names."""
+    if isinstance(labels, bool):
+        raise TypeError(
+            f"expected y to hold classes as integers, or labels= to name them, got {y.dtype.name} such as "
+            f"{y.flat[0]!r}"
+            if y.size
+            else f"expected y to hold classes as integers, got {y.dtype.name}"
+        )
+    index = {name: number for number, name in enumerate(labels)}
+    names = [each.decode() if isinstance(each, bytes) else each for each in y.ravel().tolist()]
+    unknown = [name for name in names if name not in index]
+    if unknown:
+        raise ValueError(f"expected names of the {len(index)} labels in y, got {unknown[0]!r}")
+    return np.array([index[name] for name in names], np.int64).reshape(y.shape)
 
 
 def _whole(y: np.ndarray) -> np.ndarray:
@@ -130,13 +153,47 @@ def gather(outputs: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
 
     Args:
         outputs: All logits, (batch, classes).
-        classes: Which to take, (batch, K).
+        classes: Which to take, (batch, K), or (1, K) for all images.
 
     Returns:
         The logits, (batch, K).
+
+    Raises:
+        tf.errors.InvalidArgumentError: When it is run, if a class is beyond the last or negative.
 
     Example:
         >>> gather(tf.constant([[1, 2], [3, 4]]), tf.constant([[1], [0]])).numpy().tolist()
         [[2], [3]]
     """
+    classes = within(classes, tf.shape(outputs)[-1])
+    if classes.shape[0] == 1 and outputs.shape[0] != 1:
+        classes = tf.broadcast_to(classes, [tf.shape(outputs)[0], tf.shape(classes)[1]])
     return tf.gather(outputs, classes, axis=-1, batch_dims=-1)
+
+
+def within(indices: tf.Tensor, count: tf.Tensor | int, what: str = "classes within the logits") -> tf.Tensor:
+    """Checks indices when they are used: on a GPU a gather beyond the end gives 0, and no error.
+
+    Args:
+        indices: The indices.
+        count: How many there are to choose from.
+        what: What was expected.
+
+    Returns:
+        The same indices.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When it is run, if one is beyond the last or negative.
+
+    Example:
+        >>> within(tf.constant([0, 1]), 2).numpy().tolist()
+        [0, 1]
+    """
+    last = tf.cast(count - 1, indices.dtype)
+    checks = [
+        tf.debugging.assert_less_equal(indices, last, f"expected {what}"),
+        tf.debugging.assert_non_negative(indices, f"expected {what}, from 0"),
+    ]
+    # Before TensorFlow's own check in the gather, whose message tells less.
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return tf.identity(indices)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_fullgrad.targets import as_classes
+from keras_fullgrad.targets.classes import as_classes
 
 ONE_HOT = np.eye(4, dtype=int)[[3, 0, 2]]
 

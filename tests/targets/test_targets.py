@@ -1,0 +1,400 @@
+"""Targets: each explains what a model around the net would put out as a class of its own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+
+import keras_fullgrad as ke
+from keras_fullgrad.running import traces
+from slow import slow_but
+
+IMAGES = 5
+MASK = np.random.default_rng(1).uniform(size=[12, 8])
+MASKS = np.random.default_rng(2).uniform(size=[IMAGES, 12, 8]) > 0.5
+BOXES = np.array([[0, 0, 3, 4], [1, 2, 12, 8], [0, 0, 1, 1], [5, 5, 6, 8], [2, 0, 9, 3]])
+EMBEDDING = np.random.default_rng(3).normal(size=5)
+EMBEDDINGS = np.random.default_rng(4).normal(size=[IMAGES, 5])
+CLASSES = np.array([0, 1, 2, 3, 4])
+
+
+def inside(box):
+    top, left, bottom, right = box
+    mask = np.zeros([12, 8])
+    mask[top:bottom, left:right] = 1
+    return mask
+
+
+def body(dtype="float32", activation="relu"):
+    keras.utils.set_random_seed(0)
+    image = keras.Input([12, 8, 3], dtype=dtype)
+    options = {"padding": "same", "bias_initializer": "normal", "dtype": dtype}
+    return image, layers.Conv2D(6, 3, activation=activation, **options)(image)
+
+
+def classifier(dtype="float32", **options):
+    image, x = body(dtype, **options)
+    x = layers.GlobalAveragePooling2D(dtype=dtype)(x)
+    logits = layers.Dense(5, bias_initializer="normal", dtype=dtype, name="head")(x)
+    return keras.Model(image, logits)
+
+
+def segmenter(dtype="float32", **options):
+    image, x = body(dtype, **options)
+    return keras.Model(image, layers.Conv2D(4, 1, bias_initializer="normal", dtype=dtype, name="head")(x))
+
+
+def detector(dtype="float32", **options):
+    model = segmenter(dtype, **options)
+    return keras.Model(model.input, layers.Reshape([96, 4], dtype=dtype)(model.output))
+
+
+def several(dtype="float32", **options):
+    image, x = body(dtype, **options)
+    pooled = layers.GlobalAveragePooling2D(dtype=dtype)(x)
+    names = {"a": 3, "b": 5}
+    heads = {
+        name: layers.Dense(units, bias_initializer="normal", dtype=dtype, name=f"head_{name}")(pooled)
+        for name, units in names.items()
+    }
+    return keras.Model(image, heads)
+
+
+def per_image(numbers):
+    """Numbers of each image, which a wrapper takes as constants: the images come as one batch."""
+    return lambda o: ops.convert_to_tensor(numbers, o.dtype)
+
+
+def taken(o, classes):
+    return ops.sum(o * per_image(np.eye(5)[classes])(o), -1)
+
+
+# A target; the net; and the scalar as a function of the net's output.
+CASES = {
+    "class": (ke.targets.Class(2), classifier, lambda o: o[:, 2]),
+    "a class of each": (ke.targets.Class(CLASSES), classifier, lambda o: taken(o, CLASSES)),
+    "contrast": (ke.targets.Contrast(1, 3), classifier, lambda o: o[:, 1] - o[:, 3]),
+    "contrast with the others": (
+        ke.targets.Contrast(1),
+        classifier,
+        lambda o: o[:, 1] - (ops.sum(o, -1) - o[:, 1]) / 4,
+    ),
+    "contrast of each": (
+        ke.targets.Contrast(CLASSES, (CLASSES + 1) % 5),
+        classifier,
+        lambda o: taken(o, CLASSES) - taken(o, (CLASSES + 1) % 5),
+    ),
+    "contrast with the runner-up": (
+        ke.targets.Contrast(None, "runner-up"),
+        classifier,
+        lambda o: ops.max(o, -1) - ops.top_k(o, 2)[0][:, 1],
+    ),
+    "region": (ke.targets.Region(1), segmenter, lambda o: ops.sum(o[..., 1], (1, 2))),
+    "mask": (
+        ke.targets.Region(1, mask=MASK),
+        segmenter,
+        lambda o: ops.sum(o[..., 1] * per_image(MASK)(o), (1, 2)),
+    ),
+    "mask of each": (
+        ke.targets.Region(2, mask=MASKS),
+        segmenter,
+        lambda o: ops.sum(o[..., 2] * per_image(MASKS)(o), (1, 2)),
+    ),
+    "a region's class of each": (
+        ke.targets.Region(CLASSES % 4),
+        segmenter,
+        lambda o: ops.sum(o * per_image(np.eye(4)[CLASSES % 4])(o)[:, None, None], (1, 2, 3)),
+    ),
+    "box of positions": (
+        ke.targets.Region(1, box=(1, 2, 7, 8)),
+        segmenter,
+        lambda o: ops.sum(o[:, 1:7, 2:8, 1], (1, 2)),
+    ),
+    "box of positions of each": (
+        ke.targets.Region(1, box=BOXES),
+        segmenter,
+        lambda o: ops.sum(o[..., 1] * per_image(np.stack([inside(b) for b in BOXES]))(o), (1, 2)),
+    ),
+    "box": (ke.targets.Box(7, 2), detector, lambda o: o[:, 7, 2]),
+    "box of each": (
+        ke.targets.Box(CLASSES * 9, CLASSES % 4),
+        detector,
+        lambda o: ops.sum(
+            o * per_image(np.eye(96)[CLASSES * 9][:, :, None] * np.eye(4)[CLASSES % 4][:, None])(o), (1, 2)
+        ),
+    ),
+    "dot": (ke.targets.Similarity(EMBEDDING), classifier, lambda o: ops.sum(o * per_image(EMBEDDING)(o), -1)),
+    "dot of each": (
+        ke.targets.Similarity(EMBEDDINGS),
+        classifier,
+        lambda o: ops.sum(o * per_image(EMBEDDINGS)(o), -1),
+    ),
+    "cosine": (
+        ke.targets.Similarity(EMBEDDING, "cosine"),
+        classifier,
+        lambda o: (
+            ops.sum(o * per_image(EMBEDDING / np.linalg.norm(EMBEDDING))(o), -1)
+            / ops.sqrt(ops.sum(o * o, -1))
+        ),
+    ),
+    "output by key": (ke.targets.Output("b", ke.targets.Class(4)), several, lambda o: o["b"][:, 4]),
+    "output by index": (ke.targets.Output(0, ke.targets.Class(1)), several, lambda o: o["a"][:, 1]),
+    "output by layer": (ke.targets.Output("head_b", lambda o: o[:, 0]), several, lambda o: o["b"][:, 0]),
+    "top class of an output": (ke.targets.Output("b"), several, lambda o: ops.max(o["b"], -1)),
+    "sum": (ke.targets.Sum(), segmenter, lambda o: ops.sum(o, (1, 2, 3))),
+    "sum of several": (ke.targets.Sum(), several, lambda o: ops.sum(o["a"], -1) + ops.sum(o["b"], -1)),
+    "function": (lambda o: o[:, 1] * o[:, 2], classifier, lambda o: o[:, 1] * o[:, 2]),
+    "function of several": (
+        lambda o: o["a"][:, 1] - o["b"][:, 2],
+        several,
+        lambda o: o["a"][:, 1] - o["b"][:, 2],
+    ),
+}
+QUICK = "mask of each"
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(size=[IMAGES, 12, 8, 3]).astype("float32")
+
+
+def around(model, scalar):
+    """A model whose one class is the scalar."""
+    return keras.Model(model.input, ops.expand_dims(scalar(model.output), -1))
+
+
+@pytest.mark.parametrize("name", slow_but(QUICK, CASES))
+@pytest.mark.parametrize("backend", ["native", "tensorflow"])
+def test_maps_are_those_of_a_model_around(x, name, backend):
+    target, net, scalar = CASES[name]
+    model = net()
+    options = {"backend": backend, "implicit_biases": False, "batch_size": IMAGES, "verbose": 0}
+    found = ke.full_gradients(model, x, target=target, **options)
+    expected = ke.full_gradients(around(model, scalar), x, **options)
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=2e-6)
+    in_pieces = ke.full_gradients(model, x, target=target, **options | {"batch_size": 2})
+    np.testing.assert_allclose(in_pieces.maps, found.maps, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", slow_but("cosine", CASES))
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-10)])
+def test_all_terms_add_up(x, name, dtype, bound):
+    target, net, _ = CASES[name]
+    model = net(dtype, activation="gelu")
+    found = ke.decompose(model, x.astype(dtype), target=target)
+    assert found.relative_error < bound
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_targets_of_eager_calls(x, name):
+    target, net, _ = CASES[name]
+    model = net()
+    expected = ke.full_gradients(
+        model, x, target=target, postprocessing=None, implicit_biases=False, verbose=0
+    )
+    found = ke.methods.gradient.full_gradients(model, tf.constant(x), target)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5)
+    if name in ("class", "contrast", "region", "mask of each", "box", "cosine", "function"):
+        traced = tf.function(ke.methods.gradient.full_gradients, autograph=False)
+        np.testing.assert_allclose(traced(model, tf.constant(x), target)[1], expected.maps, atol=1e-5)
+
+
+def test_only_what_is_not_linear_adds_a_part_of_its_own(x):
+    model = classifier()
+    for target, own in (
+        (ke.targets.Contrast(1, 2), False),
+        (ke.targets.Similarity(EMBEDDING), False),
+        (ke.targets.Similarity(EMBEDDING, "cosine"), True),
+        (lambda o: o[:, 0] * o[:, 1], True),
+    ):
+        found = ke.decompose(model, x, target=target)
+        parts = {part.name: part for part in found.layers}
+        name = "Similarity" if own and isinstance(target, ke.targets.Target) else "<lambda>"
+        if not own:
+            assert not {"Contrast", "Similarity"} & {
+                n for n, p in parts.items() if abs(p.implicit).max() > 1e-6
+            }
+            continue
+        assert parts[name].kind == "Target"
+        assert parts[name].has_bias is False
+    # Of degree 0: all of a cosine is its own, and what all other terms add is nothing.
+    cosine = ke.decompose(model, x, target=ke.targets.Similarity(EMBEDDING, "cosine"))
+    own = next(part for part in cosine.layers if part.name == "Similarity")
+    np.testing.assert_allclose(own.implicit, cosine.logits, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(own.left_out, own.implicit)
+
+
+def test_other_numbers_do_not_trace_again(x):
+    model = segmenter()
+    for target in (ke.targets.Region(1, mask=MASK.astype("float32")), ke.targets.Region(2, mask=MASKS)):
+        ke.full_gradients(model, x, target=target, batch_size=2, implicit_biases=False, verbose=0)
+    assert len(traces._KEPT[model].traces) == 1
+    boxes = [ke.targets.Region(1, box=(0, 0, 3, 3)), ke.targets.Region(3, box=BOXES)]
+    for target in boxes:
+        ke.full_gradients(model, x, target=target, batch_size=2, implicit_biases=False, verbose=0)
+    assert len(traces._KEPT[model].traces) == 2
+
+
+def test_classes_of_an_output_are_told(x):
+    model = several()
+    found = ke.full_gradients(
+        model, x, target=ke.targets.Output("b"), top=2, implicit_biases=False, verbose=0
+    )
+    outputs = model.predict(x, verbose=0)["b"]
+    np.testing.assert_allclose(found.outputs, outputs, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found.classes, np.argsort(-outputs, -1)[:, :2])
+    assert (
+        ke.full_gradients(model, x, target=ke.targets.Sum(), implicit_biases=False, verbose=0).classes is None
+    )
+
+
+def test_outputs_come_before_their_softmax(x):
+    model = classifier()
+    probabilities = keras.Model(
+        model.input, {"class": layers.Softmax()(model.output), "scores": model.output}
+    )
+    target = ke.targets.Output("class", ke.targets.Contrast(1, 2))
+    found = ke.decompose(probabilities, x, target=target)
+    logits = model.predict(x, verbose=0)
+    np.testing.assert_allclose(found.logits[:, 0], logits[:, 1] - logits[:, 2], rtol=1e-4, atol=1e-6)
+
+
+def test_a_single_unit_behind_a_sigmoid_tells_two_classes(x):
+    model = classifier()
+    unit = keras.Model(
+        model.input, layers.Dense(1, activation="sigmoid", bias_initializer="ones")(model.output)
+    )
+    options = {"implicit_biases": False, "verbose": 0}
+    top, one, both = (ke.full_gradients(unit, x, y, **options) for y in (None, 1, [0, 1, 0, 1, 1]))
+    np.testing.assert_array_equal(top.logits, one.logits)
+    np.testing.assert_array_equal(top.classes, 1)
+    sign = np.array([[-1], [1], [-1], [1], [1]])
+    np.testing.assert_allclose(both.logits, sign * one.logits, rtol=1e-6)
+    # As image_dataset_from_directory yields them for two folders.
+    data = tf.data.Dataset.from_tensor_slices((x, np.array([[0.0], [1], [0], [1], [1]]))).batch(2)
+    np.testing.assert_allclose(ke.full_gradients(unit, data, **options).logits, both.logits, rtol=1e-5)
+    raw = keras.Model(model.input, layers.Dense(1)(model.output))
+    np.testing.assert_allclose(
+        ke.full_gradients(raw, x, 0, **options).logits, raw.predict(x, verbose=0), rtol=1e-5
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected classes within the logits"):
+        ke.full_gradients(raw, x, 1, **options)
+
+
+def test_labels_of_data(x):
+    model = classifier()
+    options = {"implicit_biases": False, "verbose": 0}
+    names = ["cat", "dog", "owl", "elk", "ant"]
+    expected = ke.full_gradients(model, x, [2, 0, 1, 4, 3], **options)
+    found = ke.full_gradients(model, x, ["owl", "cat", "dog", "ant", "elk"], labels=names, **options)
+    np.testing.assert_array_equal(found.maps, expected.maps)
+    for labels in (
+        np.array([2.0, 0, 1, 4, 3]),
+        np.eye(5)[[2, 0, 1, 4, 3]],
+        np.eye(5, dtype=bool)[[2, 0, 1, 4, 3]],
+    ):
+        data = tf.data.Dataset.from_tensor_slices((x, labels)).batch(IMAGES)
+        np.testing.assert_array_equal(ke.full_gradients(model, data, **options).maps, expected.maps)
+    top = ke.full_gradients(model, x, **options)
+    for ignoring in ({"labels": False}, {"target": ke.targets.Class()}):
+        found = ke.full_gradients(model, data, **options, **ignoring)
+        np.testing.assert_array_equal(found.classes, top.classes)
+    found = ke.full_gradients(model, data, target=ke.targets.Class(2), **options)
+    np.testing.assert_array_equal(found.classes, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("meta", [ke.methods.meta.smooth, ke.methods.meta.tta])
+def test_averages_of_targets(x, meta):
+    model = segmenter()
+    method = meta(ke.methods.gradient.full_gradients)
+    found = ke.explain(method, model, x, target=ke.targets.Region(1), implicit_biases=False, verbose=0)
+    expected = ke.explain(method, around(model, CASES["region"][2]), x, implicit_biases=False, verbose=0)
+    np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_metrics_of_targets(x):
+    model = segmenter()
+    maps = np.random.default_rng(0).uniform(size=[IMAGES, 12, 8])
+    target, wrapped = ke.targets.Region(2, mask=MASKS), around(model, CASES["mask of each"][2])
+    for metric in (ke.metrics.deletion, ke.metrics.insertion, ke.metrics.pixel_perturbation):
+        options = {"shares": [0, 0.5, 1], "activation": None}
+        found = metric(model, x, maps, target=target, batch_size=2, **options)
+        expected = metric(wrapped, x, maps, batch_size=IMAGES, **options)
+        np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=1e-5)
+    cascade = ke.metrics.cascading_randomisation(
+        ke.methods.gradient.full_gradients, model, x, target=target, implicit_biases=False
+    )
+    assert cascade.values.shape[0] == IMAGES
+
+
+@pytest.mark.slow
+def test_a_report_names_its_target(x, tmp_path):
+    model = segmenter()
+    page = ke.report(model, x, out=tmp_path / "page.html", target=ke.targets.Region(1, mask=MASK))
+    assert "Region(class_=1, mask=(12, 8))" in page.read_text()
+
+
+ERRORS = [
+    (segmenter, None, ValueError, r"target=ke.targets.Region\(1\)"),
+    (several, None, ValueError, r"target=ke.targets.Output\('a'\) explains the first of \['a', 'b'\]"),
+    (several, ke.targets.Output("c"), ValueError, r"expected 'c' to be one of the outputs \['a', 'b'\]"),
+    (several, ke.targets.Output(2), ValueError, "an index below 2"),
+    (classifier, ke.targets.Region(1), ValueError, "expected an output with positions for Region"),
+    (classifier, ke.targets.Box(1, 1), ValueError, "expected an output of boxes for Box"),
+    (
+        segmenter,
+        ke.targets.Region(1, mask=np.ones([3, 12, 8])),
+        ValueError,
+        "for all or for each of 5 images",
+    ),
+    (segmenter, ke.targets.Region(1, mask=np.ones([8, 12])), ValueError, r"expected a mask of the output's"),
+    (segmenter, ke.targets.Region(1, mask=np.ones([12])), ValueError, "to have 2 axes, or an axis of images"),
+    (segmenter, ke.targets.Region(1, box=(1, 2)), ValueError, "expected a box of 4 numbers"),
+    (segmenter, ke.targets.Region(4), tf.errors.InvalidArgumentError, "a class_ within the output"),
+    (segmenter, ke.targets.Region(1, box=(0, 0, 13, 8)), tf.errors.InvalidArgumentError, "a box within"),
+    (detector, ke.targets.Box(96, 0), tf.errors.InvalidArgumentError, "boxes within the output"),
+    (classifier, ke.targets.Contrast(1, 5), tf.errors.InvalidArgumentError, "classes within the logits"),
+    (
+        classifier,
+        ke.targets.Similarity(np.ones([4])),
+        ValueError,
+        r"an embedding of shape \(5,\), got \(4,\)",
+    ),
+    (
+        classifier,
+        lambda o: o[..., None],
+        ValueError,
+        r"expected target <lambda> to return one scalar for each",
+    ),
+    (classifier, lambda o: 1.0, ValueError, "expected target <lambda> to return a tensor, got float"),
+    (classifier, "Region(1)", TypeError, "expected a target, such as ke.targets.Class"),
+    (classifier, ke.targets.Contrast, TypeError, "expected a target, such as ke.targets.Class"),
+]
+
+
+@pytest.mark.parametrize(("net", "target", "error", "message"), ERRORS)
+def test_errors_say_what_to_write(x, net, target, error, message):
+    with pytest.raises(error, match=message):
+        ke.full_gradients(net(), x, target=target, implicit_biases=False, verbose=0)
+
+
+def test_errors_of_arguments(x):
+    with pytest.raises(ValueError, match="expected mask or box, got both"):
+        ke.targets.Region(1, mask=MASK, box=(0, 0, 1, 1))
+    with pytest.raises(ValueError, match="expected b to be a class, 'runner-up' or None, got 'second'"):
+        ke.targets.Contrast(1, "second")
+    with pytest.raises(ValueError, match="expected kind to be dot or cosine, got 'l2'"):
+        ke.targets.Similarity(EMBEDDING, "l2")
+    with pytest.raises(TypeError, match="expected class_ to be whole numbers"):
+        ke.targets.Region(0.5)
+    with pytest.raises(ValueError, match="expected index of 0 or more, got -1"):
+        ke.targets.Box(-1, 0)
+    with pytest.raises(ValueError, match="another Output"):
+        ke.targets.Output("a", ke.targets.Output("b"))
+    with pytest.raises(ValueError, match="expected y or target, got both"):
+        ke.full_gradients(classifier(), x, 1, target=ke.targets.Class(1), verbose=0)
