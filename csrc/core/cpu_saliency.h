@@ -11,10 +11,10 @@
 // How the work is cut changes no bit: a sum over channels belongs to one position, terms and groups are added in
 // their order, and minimum and maximum do not depend on an order.
 
+#pragma once
+
 #include <algorithm>
 #include <deque>
-#include <iterator>
-#include <string>
 #include <vector>
 
 #include "cpu_instructions.h"
@@ -27,14 +27,15 @@
 #include "numerics.h"
 #include "pipeline.h"
 #include "plan.h"
+#include "rectify.h"
 #include "saliency.h"
+#include "saliency_cpu.h"
 #include "two_passes.h"
 
 namespace fullgrad {
-namespace {
 
-constexpr size_t kWavesInFlight = 3;  // One rescaled, one reduced, and one between, so that neither waits.
-constexpr int64_t kRowsPerTask = 16;
+inline constexpr size_t kWavesInFlight = 3;  // One rescaled, one reduced, and one between, so that neither waits.
+inline constexpr int64_t kRowsPerTask = 16;
 
 template <class Real>
 class Saliency {
@@ -115,22 +116,21 @@ class Saliency {
     }
   }
 
-  // Calls function(Rectified) with the compiled form that fits the term and the rectifier.
+  // Calls function(Rectified) with the compiled form that fits the term.
   template <class Function>
   void with_term(const Term& term, int64_t image, Function function) const {
     const int64_t offset = image * term.channels * positions(term.extent);
-    with_rectifier(problem_.options.rectifier, [&](auto rectifier) {
-      with_type<Real>(term.gradient_type, [&](auto element) {
-        using Element = decltype(element);
-        const auto* gradient = static_cast<const Element*>(term.gradient) + offset;
-        if (term.weight_per_channel) {
-          const ChannelWeight<Real> weight{weights_[&term - problem_.terms.data()]};
-          function(Rectified<rectifier(), Real, Element, ChannelWeight<Real>>{gradient, weight});
-        } else {
-          const ElementWeight<Real, Element> weight{static_cast<const Element*>(term.weight) + offset};
-          function(Rectified<rectifier(), Real, Element, ElementWeight<Real, Element>>{gradient, weight});
-        }
-      });
+    const Rectification<Real> by = rectification_of<Real>(problem_.options.rectifier);
+    with_type<Real>(term.gradient_type, [&](auto element) {
+      using Element = decltype(element);
+      const auto* gradient = static_cast<const Element*>(term.gradient) + offset;
+      if (term.weight_per_channel) {
+        const ChannelWeight<Real> weight{weights_[&term - problem_.terms.data()]};
+        function(Rectified<Real, Element, ChannelWeight<Real>>{by, gradient, weight});
+      } else {
+        const ElementWeight<Real, Element> weight{static_cast<const Element*>(term.weight) + offset};
+        function(Rectified<Real, Element, ElementWeight<Real, Element>>{by, gradient, weight});
+      }
     });
   }
 
@@ -297,23 +297,14 @@ class Saliency {
   std::deque<Wave<Real>> waves_;
 };
 
-}  // namespace
-
-std::vector<std::string> instruction_sets() { return {std::begin(kInstructionSets), std::end(kInstructionSets)}; }
-
-size_t saliency_cpu_workspace(const Problem& problem) {
-  if (problem.batch == 0) return 0;
-  return problem.map_type == DataType::kFloat64 ? Saliency<double>(problem, nullptr).workspace()
-                                                : Saliency<float>(problem, nullptr).workspace();
+template <class Real>
+size_t workspace_of(const Problem& problem) {
+  return Saliency<Real>(problem, nullptr).workspace();
 }
 
-void saliency_cpu(const Problem& problem, void* maps, void* workspace, const ParallelFor& parallel_for) {
-  if (problem.batch == 0) return;
-  if (problem.map_type == DataType::kFloat64) {
-    Saliency<double>(problem, workspace).run(static_cast<double*>(maps), parallel_for);
-  } else {
-    Saliency<float>(problem, workspace).run(static_cast<float*>(maps), parallel_for);
-  }
+template <class Real>
+void run(const Problem& problem, void* maps, void* workspace, const ParallelFor& parallel_for) {
+  Saliency<Real>(problem, workspace).run(static_cast<Real*>(maps), parallel_for);
 }
 
 }  // namespace fullgrad

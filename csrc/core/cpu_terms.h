@@ -1,15 +1,15 @@
 // A term as the CPU's loops see it: the value at one channel and element, computed where it is used and kept nowhere,
 // rectified or also rescaled; what is kept for each of its channels; and where its elements lie. What depends on types
-// and options is compiled in, so that no loop asks for it.
+// is compiled in, so that no loop asks for it.
 
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
 #include "cpu_instructions.h"
 #include "numerics.h"
+#include "rectify.h"
 #include "saliency.h"
 
 namespace fullgrad {
@@ -34,12 +34,13 @@ struct ElementWeight {
 };
 
 // The rectified term at one element of an image.
-template <Rectifier rectifier, class Real, class Element, class Weight>
+template <class Real, class Element, class Weight>
 struct Rectified {
+  Rectification<Real> rectification;
   const Element* gradient;
   Weight weight;
   Real operator()(int64_t channel, int64_t element) const {
-    return rectify<rectifier>(weight(channel, element) * load<Real>(gradient[element]));
+    return rectify(rectification, weight(channel, element) * load<Real>(gradient[element]));
   }
 
   // Asks for what lies ahead of kLanes elements.
@@ -55,14 +56,13 @@ struct Rectified {
   // it need not be applied before the ends of their range are known.
   Real key(int64_t channel, int64_t element) const {
     if constexpr (!Weight::kPerChannel) return (*this)(channel, element);
-    const Real value = load<Real>(gradient[element]);
-    return rectifier == Rectifier::kAbsolute ? std::fabs(value) : value;
+    return without_sign(rectification, load<Real>(gradient[element]));
   }
 
   Range<Real> range(int64_t channel, Range<Real> keys) const {
     if constexpr (!Weight::kPerChannel) return keys;
-    const Real a = rectify<rectifier>(weight(channel, 0) * keys.min);
-    const Real b = rectify<rectifier>(weight(channel, 0) * keys.max);
+    const Real a = rectify(rectification, weight(channel, 0) * keys.min);
+    const Real b = rectify(rectification, weight(channel, 0) * keys.max);
     return {nan_min(a, b), plain_max(a, b)};
   }
 
@@ -71,21 +71,6 @@ struct Rectified {
     return !Weight::kPerChannel || weight(channel, 0) - weight(channel, 0) == 0;
   }
 };
-
-// Calls function(rectifier) with the rectifier as a constant.
-template <class Function>
-void with_rectifier(Rectifier rectifier, Function function) {
-  switch (rectifier) {
-    case Rectifier::kAbsolute:
-      return function(std::integral_constant<Rectifier, Rectifier::kAbsolute>());
-    case Rectifier::kPositive:
-      return function(std::integral_constant<Rectifier, Rectifier::kPositive>());
-    case Rectifier::kNegative:
-      return function(std::integral_constant<Rectifier, Rectifier::kNegative>());
-    case Rectifier::kIdentity:
-      return function(std::integral_constant<Rectifier, Rectifier::kIdentity>());
-  }
-}
 
 template <class Real>
 struct ChannelRanges {

@@ -14,9 +14,9 @@
 
 #include <cstdint>
 
-#include "cuda_rectify.cuh"
 #include "numerics.h"
 #include "plan.h"
+#include "rectify.h"
 
 namespace fullgrad {
 

@@ -8,8 +8,8 @@
 #include <cstdint>
 
 #include "cuda_plan.h"
-#include "cuda_rectify.cuh"
 #include "numerics.h"
+#include "rectify.h"
 #include "saliency.h"
 
 namespace fullgrad {

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -96,16 +95,6 @@ FULLGRAD_INLINE void with_type(DataType type, Function function) {
     if (type == DataType::kFloat16) return function(Float16());
     if (type == DataType::kBFloat16) return function(BFloat16());
   }
-}
-
-// NaN passes through each: a comparison with it is false.
-template <Rectifier rectifier, class T>
-FULLGRAD_INLINE T rectify(T t) {
-  const T zero{};
-  if constexpr (rectifier == Rectifier::kAbsolute) return std::fabs(t);
-  if constexpr (rectifier == Rectifier::kPositive) return t < zero ? zero : t;
-  if constexpr (rectifier == Rectifier::kNegative) return t > zero ? zero : t;
-  return t;
 }
 
 // Bits of the width of a Real.

@@ -2,8 +2,6 @@
 
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <limits>
 
 #include "numerics.h"
@@ -26,11 +24,21 @@ Rectification<Real> rectification_of(Rectifier rectifier) {
           rectifier == Rectifier::kNegative ? Real(0) : kInfinity};
 }
 
+template <class Real>
+FULLGRAD_INLINE Real without_sign(const Rectification<Real>& by, Real t) {
+  return cast_bits<Real>(static_cast<KeyOf<Real>>(cast_bits<KeyOf<Real>>(t) & by.kept));
+}
+
 // NaN passes through.
 template <class Real>
-__device__ Real rectify(const Rectification<Real>& by, Real t) {
-  t = cast_bits<Real>(static_cast<KeyOf<Real>>(cast_bits<KeyOf<Real>>(t) & by.kept));
-  return nan_min(by.most, nan_max(by.least, t));
+FULLGRAD_INLINE Real rectify(const Rectification<Real>& by, Real t) {
+  t = without_sign(by, t);
+#ifdef __CUDA_ARCH__
+  return nan_min(by.most, nan_max(by.least, t));  // One instruction each there.
+#else
+  t = t < by.least ? by.least : t;
+  return t > by.most ? by.most : t;
+#endif
 }
 
 }  // namespace fullgrad
