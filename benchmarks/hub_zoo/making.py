@@ -69,7 +69,7 @@ def draw_statistics(model, inputs, random):
 
 
 def with_head(model, outputs=None):
-    """The model, its outputs' means over positions, and a dense layer."""
+    """The model, its outputs' means over positions, and a dense layer; it tells what puts those out."""
     outputs = keras.tree.flatten(model.output if outputs is None else outputs)
     means = []
     for x in outputs:
@@ -78,4 +78,6 @@ def with_head(model, outputs=None):
             x = layers.GlobalAveragePooling1D()(x)
         means.append(x)
     x = layers.Concatenate()(means) if len(means) > 1 else means[0]
-    return keras.Model(model.input, layers.Dense(CLASSES, name="added_head")(x))
+    whole = keras.Model(model.input, layers.Dense(CLASSES, name="added_head")(x))
+    whole.own_outputs = {x._keras_history.operation.name: tuple(x.shape) for x in outputs}
+    return whole

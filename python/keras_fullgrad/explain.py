@@ -77,6 +77,7 @@ def explain(
         ((5, 1), (5, 8, 8, 1))
     """
     info, data = batches.for_model(model, x, y, batch_size, steps, target=target, labels=labels)
+    warning.of_preprocessor(info)
     progress = keras.callbacks.CallbackList(
         list(callbacks or []),
         add_progbar=verbose != 0,
@@ -145,6 +146,7 @@ def explain_iter(
         [2, 2, 1]
     """
     info, data = batches.for_model(model, x, y, batch_size, steps, target=target, labels=labels)
+    warning.of_preprocessor(info)
     return (
         warning.of_nan(Explanation(**found))
         for batch in batches.ahead(data.batches)

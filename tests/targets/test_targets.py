@@ -173,7 +173,7 @@ def test_maps_are_those_of_a_model_around(x, name, backend):
     found = ke.full_gradients(model, x, target=target, **options)
     expected = ke.full_gradients(around(model, scalar), x, **options)
     np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found.maps, expected.maps, atol=2e-6)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-6)
     in_pieces = ke.full_gradients(model, x, target=target, **options | {"batch_size": 2})
     np.testing.assert_allclose(in_pieces.maps, found.maps, atol=2e-5)
 

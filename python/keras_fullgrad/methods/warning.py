@@ -18,6 +18,7 @@ from keras_fullgrad.terms.decompose import left_out
 _LARGE_SHARE = 0.1  # Of what published maps leave out too.
 _SMALL_SHARE = 0.001  # Of what this library could not place.
 _PROBABILITIES_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
+_PREPROCESSORS_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 
@@ -52,6 +53,18 @@ def of_left_out(info: ModelInfo, inputs: Any, wanted: Wanted, params: dict[str, 
         )
 
 
+def of_preprocessor(info: ModelInfo) -> None:
+    """Says once for each model with a preprocessor of its own, as keras-hub's tasks, that it is not run."""
+    preprocessor = getattr(info.own, "preprocessor", None)
+    if preprocessor is None or info.own in _PREPROCESSORS_TOLD:
+        return
+    _PREPROCESSORS_TOLD.add(info.own)
+    _warn(
+        f"the preprocessor of model '{info.own.name}', {type(preprocessor).__name__}, was not run, as it is "
+        "by predict: a map lies over what the model itself takes, which model.preprocessor(images) makes"
+    )
+
+
 def of_probabilities(info: ModelInfo, outputs: np.ndarray | None) -> None:
     """Says once for each model where probabilities are explained, of which a sure net has no gradient."""
     if info.model in _PROBABILITIES_TOLD or outputs is None or outputs.shape[-1] < 2:
@@ -80,6 +93,6 @@ def of_nan(explanation: Explanation) -> Explanation:
 def _warn(message: str) -> None:
     """Warns at the line that called this package."""
     level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals["__name__"].startswith("keras_fullgrad."):
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("keras_fullgrad."):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, stacklevel=level)

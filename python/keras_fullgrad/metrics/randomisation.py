@@ -15,8 +15,8 @@ from keras_fullgrad.maps import filters
 from keras_fullgrad.methods.meta import Method
 from keras_fullgrad.metrics.arrays import as_images
 from keras_fullgrad.metrics.outputs import output_of_class
+from keras_fullgrad.model import calling, listening
 from keras_fullgrad.model import layers as model_layers
-from keras_fullgrad.model import listening
 from keras_fullgrad.running import batches
 from keras_fullgrad.targets.classes import as_one_class
 from keras_fullgrad.targets.outputs import as_target
@@ -143,7 +143,7 @@ def _layers_from_the_logits_down(model: keras.Model, x: np.ndarray) -> list[tupl
         listening.listening(layers, report=lambda _: None, replace=note),
         _keras.any_size(layers),
     ):
-        info.own(inputs, training=False)
+        calling.call(info.own, inputs)
     found: list[tuple[str, list[keras.Variable]]] = []
     seen: set[int] = set()
     for layer in reversed(started):

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_fullgrad import _keras
-from keras_fullgrad.model import affine, layers, listening, logits, random_numbers
+from keras_fullgrad.model import affine, calling, layers, listening, logits, random_numbers
 from keras_fullgrad.model.folding import Folding
 
 Link = Literal["bias", "output", "input"]
@@ -61,11 +61,13 @@ class Heard(NamedTuple):
         outputs: What it put out, or the output that was asked for, before softmaxes and sigmoids.
         signals: The exposed signals, in the order of the endpoints.
         binary: Whether it is one output, which a sigmoid made.
+        said: All outputs, as they are.
     """
 
     outputs: Any
     signals: list[Signal]
     binary: bool
+    said: Any = None
 
 
 class ExposedModel(keras.Model):
@@ -132,7 +134,7 @@ class ExposedModel(keras.Model):
                 _keras.floats_kept(heard),
                 contextlib.nullcontext() if training else random_numbers.repeated(),
             ):
-                outputs = self.model(inputs, training=training)
+                outputs = calling.call(self.model, inputs, training)
             explained, binary = self._explained(outputs, output, applications)
             flat = keras.tree.flatten(explained)
             if folding is None or folding.settled([*flat, *keras.tree.flatten(outputs)]):
@@ -146,7 +148,7 @@ class ExposedModel(keras.Model):
         if folding is not None:
             found = [Signal(signal.position, *folding.find(signal.tensor)) for signal in found]
             explained = keras.tree.map_structure(folding.keep_fusions, explained)
-        return Heard(explained, found, binary)
+        return Heard(explained, found, binary, outputs)
 
     def _explained(
         self, outputs: Any, output: str | int | None, applications: list[listening.Application]

@@ -51,7 +51,7 @@ class Folding:
         ...                           keras.layers.BatchNormalization()])
         >>> folding = Folding()
         >>> signals = functools.partial(expose(model).signals, folding=folding)
-        >>> logits, _ = tf.function(signals, autograph=False)(tf.ones([1, 8, 8, 3]))
+        >>> heard = tf.function(signals, autograph=False)(tf.ones([1, 8, 8, 3]))
         >>> len(folding.folds)
         1
     """

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_fullgrad.model import configuration, layers
+from keras_fullgrad.model import calling, configuration, layers
 from keras_fullgrad.model.exposing import ExposedModel
 
 
@@ -48,8 +48,10 @@ class ModelInfo:
         return 1 if self.layout == "channels_first" else -1
 
     def takes_several(self, x: Any) -> bool:
-        """Whether a tuple or list is a set of inputs; a model without symbolic inputs cannot tell."""
-        return len(self.inputs) > 1 if self.inputs else isinstance(x, tuple)
+        """Whether a tuple or list is a set of inputs; a model without symbolic inputs may not tell."""
+        if self.inputs:
+            return len(self.inputs) > 1
+        return isinstance(x, tuple) or len(calling.arguments(self.own)) > 1
 
 
 def read_model(model: keras.Model) -> ModelInfo:

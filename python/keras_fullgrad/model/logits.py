@@ -31,7 +31,7 @@ def single(outputs: Any) -> tf.Tensor:
         names = sorted(outputs) if isinstance(outputs, dict) else list(range(len(flat)))
         raise ValueError(
             f"expected a model with one output, got {len(flat)}: target=ke.targets.Output({names[0]!r}) "
-            f"explains the first of {names}"
+            f"explains the first of {names}; or name the layer of the logits: expose(model, outputs=...)"
         )
     return flat[0]
 

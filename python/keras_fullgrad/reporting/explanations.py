@@ -93,6 +93,8 @@ def drawn_terms(
         >>> drawn_terms(model, np.ones([1, 8, 8, 3]), np.array([[0]]), None, {})
         (['input', 'conv'], 1)
     """
+    if classes is not None:
+        all_logits(model, x[:1], 1)
     images = x if classes is None else x[:1]  # A target may have numbers for each of them.
     explained = next(_maps(model, images, classes, target, 1, options))
     return list(explained.terms or {}), explained.logits.shape[1]

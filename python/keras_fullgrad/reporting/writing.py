@@ -108,7 +108,6 @@ def report(
                 f"expected out to be a file that can be written, got {out}: {error.strerror}"
             ) from error
         if target is None:
-            all_logits(model, inputs[:1], 1)
             wanted = np.arange(top if classes is None else classes.shape[1])[np.newaxis]
             drawn, _ = drawn_terms(model, inputs, wanted, None, params)
             logits = all_logits(model, inputs, size)

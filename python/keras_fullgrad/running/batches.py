@@ -3,7 +3,6 @@
 import concurrent.futures
 import dataclasses
 import itertools
-import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,17 +10,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_fullgrad.model import calling
 from keras_fullgrad.model.exposing import expose_logits
 from keras_fullgrad.model.info import ModelInfo, read_model
-from keras_fullgrad.running import memory
+from keras_fullgrad.running import checks, kinds, memory
 from keras_fullgrad.targets import classes, rows
 from keras_fullgrad.targets.classes import Labels
 from keras_fullgrad.targets.logits import Class
 from keras_fullgrad.targets.outputs import as_target
 from keras_fullgrad.targets.rows import Fitted, Wanted
 from keras_fullgrad.targets.target import Target
-
-_CHECKED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 Batch = tuple[Any, Wanted]
 """Inputs, and what is explained of them."""
@@ -92,7 +90,8 @@ def cut(
             raise ValueError(f"expected {name} to be at least 1, got {value}")
     if isinstance(x, (list, tuple)) and not several:
         x = np.asarray(x)
-    if _is_stream(x):
+    kinds.check(x)
+    if kinds.is_stream(x):
         if y is not None:
             raise ValueError(f"expected no y beside a {type(x).__name__}: its batches hold the classes")
         return _cut_stream(x, batch_size, steps, several, labels)
@@ -114,7 +113,7 @@ def cut(
 
     def piece(index: int) -> Batch:
         which = slice(index * size, (index + 1) * size)
-        inputs = keras.tree.map_structure(lambda array: array[which], x)
+        inputs = keras.tree.map_structure(lambda array: kinds.as_array(array[which]), x)
         return inputs, rows.rows(y, which)
 
     return Batches(map(piece, range(count)), images, count)
@@ -168,7 +167,7 @@ def for_model(
     if target is not None and y is not None:
         raise ValueError("expected y or target, got both: y is short for target=ke.targets.Class(y)")
     wanted = None if target is None else as_target(target)
-    streamed = not isinstance(x, (list, tuple)) and _is_stream(x)
+    streamed = not isinstance(x, (list, tuple)) and kinds.is_stream(x)
     if isinstance(wanted, Class) and (wanted.index is None or not streamed):
         y, wanted = wanted.index, None
     info = read_model(model)
@@ -178,11 +177,11 @@ def for_model(
     if not info.own.built:
         first = next(data.batches, None)
         if first is not None:
-            inputs = _checked(info, first)[0]
-            info.own(keras.tree.map_structure(lambda x: x[:1], inputs), training=False)
+            inputs = checks.checked(info, first)[0]
+            calling.call(info.own, keras.tree.map_structure(lambda x: x[:1], inputs))
             data = dataclasses.replace(data, batches=itertools.chain([first], data.batches))
         info = read_model(model)
-    batches: Iterator[Batch] = (_checked(info, batch) for batch in data.batches)
+    batches: Iterator[Batch] = (checks.checked(info, batch) for batch in data.batches)
     if wanted is not None:
         # Of fewer steps than there are batches numbers are left over.
         batches = _with_target(info, batches, wanted, data.images if steps is None else None)
@@ -216,6 +215,13 @@ def fitted(info: ModelInfo, target: Target, inputs: Any, images: int | None) -> 
 
     Raises:
         ValueError: If there are not as many numbers as images, or the target does not fit the outputs.
+
+    Example:
+        >>> from keras_fullgrad.targets import Similarity
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
+        >>> of_three = fitted(read_model(model), Similarity(np.ones([3, 2])), tf.ones([3, 4]), 3)
+        >>> of_three.rows(1, 2).embedding.shape
+        (2, 2)
     """
 
     def outputs() -> Any:
@@ -269,11 +275,6 @@ def default_size(shape: tuple[int, ...]) -> int:
     return max(1, min(LARGEST, positions // per_image))
 
 
-def _is_stream(x: Any) -> bool:
-    """Whether data comes in batches, as arrays, also in lists and dictionaries, do not."""
-    return not all(isinstance(each, (np.ndarray, tf.Tensor)) for each in keras.tree.flatten(x))
-
-
 def _cut_stream(
     data: Any, batch_size: int | None, steps: int | None, several: bool, labels: Labels
 ) -> Batches:
@@ -307,64 +308,3 @@ def _cut_stream(
     if steps is None:
         return Batches(batches(), None, known)
     return Batches(itertools.islice(batches(), steps), None, steps)
-
-
-def _checked(info: ModelInfo, batch: Batch) -> Batch:
-    """A batch as tensors of the types that the model takes."""
-    given, wanted = batch
-    inputs = _as_tensors(info, given)
-    _check_shape(info, inputs)
-    _check_type(info, given, inputs)
-    # A single unit may be a choice between two classes, which is known when the model is called.
-    if isinstance(wanted, np.ndarray) and info.classes is not None and wanted.max() >= max(2, info.classes):
-        raise ValueError(f"expected classes from 0 to {info.classes - 1} in y, got {wanted.max()}")
-    return inputs, wanted
-
-
-def _as_tensors(info: ModelInfo, inputs: Any) -> Any:
-    variable_dtype = info.own.variable_dtype
-    types = [tensor.dtype for tensor in info.inputs]
-    if isinstance(inputs, dict):
-        types_of = {tensor.name: tensor.dtype for tensor in info.inputs}
-        types = [types_of.get(name, variable_dtype) for name in sorted(inputs)]
-    flat = keras.tree.flatten(inputs)
-    if len(flat) == 1:
-        # A single input is what the map is drawn over: there is no gradient of an integer.
-        types = [t if "float" in t else keras.config.floatx() for t in types or [variable_dtype]]
-    types = types if len(types) == len(flat) else [variable_dtype] * len(flat)
-    flat = [tf.cast(tf.convert_to_tensor(x), t) for x, t in zip(flat, types, strict=True)]
-    return keras.tree.pack_sequence_as(inputs, flat)
-
-
-def _check_type(info: ModelInfo, given: Any, inputs: Any) -> None:
-    """Checks, once for each model, that it says of floats what it says of the integers that it was given."""
-    integers = isinstance(given, (np.ndarray, tf.Tensor)) and tf.as_dtype(given.dtype).is_integer
-    floats = any("float" in str(tensor.dtype) for tensor in info.inputs)
-    if not integers or floats or not info.own.built or info.own in _CHECKED:
-        return
-    _CHECKED.add(info.own)
-    said, explained = (
-        keras.tree.flatten(info.own(x[:1], training=False)) for x in (tf.convert_to_tensor(given), inputs)
-    )
-    for one, other in zip(said, explained, strict=True):
-        if not np.allclose(one, other, rtol=1e-2, atol=1e-3 * float(tf.reduce_max(tf.abs(one)))):
-            raise ValueError(
-                f"expected model '{info.own.name}' to say the same of {tf.as_dtype(given.dtype).name} and "
-                f"of floats, which alone have a gradient, got {np.ravel(one)[:3]} and {np.ravel(other)[:3]}: "
-                "give it floats, in the range that its first layer makes of integers"
-            )
-
-
-def _check_shape(info: ModelInfo, inputs: Any) -> None:
-    if not info.inputs or isinstance(inputs, dict):
-        return
-    given = keras.tree.flatten(inputs)
-    if len(given) != len(info.inputs):
-        raise ValueError(f"expected {len(info.inputs)} inputs, got {len(given)}")
-    for tensor, x in zip(info.inputs, given, strict=True):
-        expected, shape = tensor.shape, tuple(x.shape)
-        axis = info.channel_axis
-        if len(expected) != len(shape) or expected[axis] not in (None, shape[axis]):
-            raise ValueError(
-                f"expected inputs of shape {expected}, of any size where the model takes any, got {shape}"
-            )
