@@ -83,9 +83,9 @@ def _check_outputs(info: ModelInfo, given: Any, inputs: Any) -> None:
         if _alike(one, again[index]):  # It draws nothing at random.
             types = ", ".join(sorted({x.dtype.name for x in keras.tree.flatten(first)}))
             raise ValueError(
-                f"expected model '{info.own.name}' to say the same of {types} and of floats, which "
-                f"alone have a gradient, got {np.ravel(one)[:3]} and {np.ravel(other)[:3]}: give it floats, in "
-                "the range that its first layer makes of integers"
+                f"expected model '{info.own.name}' to say the same of {types} and of floats, which alone "
+                f"have a gradient, got {np.ravel(one)[:3]} and {np.ravel(other)[:3]}: give it floats, in the "
+                "range that its first layer makes of integers"
             )
 
 
