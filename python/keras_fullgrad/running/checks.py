@@ -11,7 +11,6 @@ from keras_fullgrad import _keras
 from keras_fullgrad.model import calling, layers, random_numbers
 from keras_fullgrad.model.exposing import expose_logits
 from keras_fullgrad.model.info import ModelInfo
-from keras_fullgrad.running import kinds
 from keras_fullgrad.targets.rows import Wanted
 
 _CHECKED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
@@ -28,8 +27,8 @@ def checked(info: ModelInfo, batch: tuple[Any, Wanted]) -> tuple[Any, Wanted]:
         The batch.
 
     Raises:
-        ValueError: If shapes or classes do not fit the model, or it says something else of what it is given
-            than of the tensors.
+        ValueError: If shapes or classes do not fit the model, or it says something else of integers than of
+            floats.
 
     Example:
         >>> from keras_fullgrad.model.info import read_model
@@ -40,7 +39,7 @@ def checked(info: ModelInfo, batch: tuple[Any, Wanted]) -> tuple[Any, Wanted]:
     given, wanted = batch
     inputs = _as_tensors(info, given)
     _check_shape(info, inputs)
-    _check_outputs(info, given, inputs)
+    _check_integers(info, given, inputs)
     # A single unit may be a choice between two classes, which is known when the model is called.
     if isinstance(wanted, np.ndarray) and info.classes is not None and wanted.max() >= max(2, info.classes):
         raise ValueError(f"expected classes from 0 to {info.classes - 1} in y, got {wanted.max()}")
@@ -62,35 +61,30 @@ def _as_tensors(info: ModelInfo, inputs: Any) -> Any:
     return keras.tree.pack_sequence_as(inputs, flat)
 
 
-def _check_outputs(info: ModelInfo, given: Any, inputs: Any) -> None:
-    """Checks, once for each model, that what is explained is what it says: on the first image.
+def _check_integers(info: ModelInfo, given: Any, inputs: Any) -> None:
+    """Checks, once for each model, that it says of floats what it says of the integers that it was given.
 
-    A model may treat the integers that it was given otherwise than floats, which alone have a gradient.
+    On the first image: a model may treat integers otherwise, and floats alone have a gradient.
     """
-    if not info.own.built or info.own in _CHECKED:
-        return
-    _CHECKED.add(info.own)
-    explained = keras.tree.map_structure(lambda x: x[:1], inputs)
+    integers = isinstance(given, (np.ndarray, tf.Tensor)) and tf.as_dtype(given.dtype).is_integer
     # What takes floats is given floats, by predict too.
     floats = any("float" in str(tensor.dtype) for tensor in info.inputs)
-    first = explained if floats else keras.tree.map_structure(_first, given)
-    heard = expose_logits(info.own).signals(explained)
+    if not integers or floats or not info.own.built or info.own in _CHECKED:
+        return
+    _CHECKED.add(info.own)
+    first = tf.convert_to_tensor(given[:1])
+    heard = expose_logits(info.own).signals(inputs[:1])
     said, again = _said(info, first), None
     for index, (one, other) in enumerate(zip(said, keras.tree.flatten(heard.said), strict=True)):
         if _alike(one, other):
             continue
         again = again or _said(info, first)
         if _alike(one, again[index]):  # It draws nothing at random.
-            types = ", ".join(sorted({x.dtype.name for x in keras.tree.flatten(first)}))
             raise ValueError(
-                f"expected model '{info.own.name}' to say the same of {types} and of floats, which alone "
-                f"have a gradient, got {np.ravel(one)[:3]} and {np.ravel(other)[:3]}: give it floats, in the "
-                "range that its first layer makes of integers"
+                f"expected model '{info.own.name}' to say the same of {first.dtype.name} and of floats, "
+                f"which alone have a gradient, got {np.ravel(one)[:3]} and {np.ravel(other)[:3]}: give it "
+                "floats, in the range that its first layer makes of integers"
             )
-
-
-def _first(x: Any) -> tf.Tensor:
-    return tf.convert_to_tensor(kinds.as_array(x[:1]))
 
 
 def _said(info: ModelInfo, inputs: Any) -> list[Any]:
