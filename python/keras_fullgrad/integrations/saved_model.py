@@ -47,7 +47,7 @@ def export(
         path: The folder to write to.
         top: How many classes of each image are explained: its highest, or as many that are given.
         target: What is explained in the place of classes, of all images the same; see
-            :func:`keras_fullgrad.explain`. There is no function ``explain_classes`` then.
+            :func:`keras_fullgrad.explain.explain`. There is no function ``explain_classes`` then.
         inputs: A `tf.TensorSpec` of the inputs, or a list or dictionary of them, such as one that leaves the
             size of images open. None: as the model tells.
         method: The method, such as ``keras_fullgrad.methods.meta.smooth(full_gradients)``.

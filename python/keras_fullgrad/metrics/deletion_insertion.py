@@ -42,7 +42,7 @@ def deletion(
         activation: Keras's name of what makes the output of the logits, or a function: ``"softmax"`` for the
             probability, as in the paper; ``"sigmoid"`` where classes do not exclude each other. None: the
             logit itself.
-        target: What to measure in the place of a class, as it is; see :func:`keras_fullgrad.explain`.
+        target: What to measure in the place of a class, as it is; see :func:`keras_fullgrad.explain.explain`.
 
     Returns:
         The curve of outputs, from the whole images' where none is replaced.

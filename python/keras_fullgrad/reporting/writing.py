@@ -46,7 +46,7 @@ def report(
         x: What the model takes, (images, height, width, channels).
         y: Classes: (images, K), (images,), or one for all. None: each image's top class, or ``top`` of them.
         out: The file to write, whole or not at all.
-        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain`.
+        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain.explain`.
         images: What to show for each image: of any size, (height, width), (height, width, 1) or (height,
             width, 3), integers from 0 to 255 or floats from 0 to 1. None: ``x``, stretched from its least to
             its greatest value where these are beyond that.
