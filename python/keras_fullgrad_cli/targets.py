@@ -19,7 +19,10 @@ def read(text: str) -> targets.Target:
         ValueError: If it is no such call, or the target does not take what it is given.
     """
     try:
-        return _made(ast.parse(text, mode="eval").body)
+        node = ast.parse(text, mode="eval").body
+        if not isinstance(node, ast.Call):
+            raise ValueError("it is no call")
+        return _made(node)
     except (SyntaxError, ValueError, TypeError) as error:
         known = ", ".join(name for name in targets.__all__ if name != "Target")
         raise ValueError(

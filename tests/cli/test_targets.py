@@ -49,6 +49,7 @@ def test_a_target_and_classes(photos, segmenter, tmp_path):
     ("text", "said"),
     [
         ("Region", "expected --target to be a call of one of Box, Class, Contrast"),
+        ("3", "it is no call"),
         ("Region(", "was never closed"),
         ("Other(1)", "there is no target Other"),
         ("Region(__import__('os'))", "there is no target __import__"),

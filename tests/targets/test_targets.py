@@ -7,6 +7,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 import keras_fullgrad as ke
+from keras_fullgrad.integrations import xplique
+from keras_fullgrad.reporting import page
 from keras_fullgrad.running import traces
 from slow import slow_but
 
@@ -263,10 +265,7 @@ def test_outputs_come_before_their_softmax(x):
 
 
 def test_a_single_unit_behind_a_sigmoid_tells_two_classes(x):
-    model = classifier()
-    unit = keras.Model(
-        model.input, layers.Dense(1, activation="sigmoid", bias_initializer="ones")(model.output)
-    )
+    model, unit = classifier(), binary()
     options = {"implicit_biases": False, "verbose": 0}
     top, one, both = (ke.full_gradients(unit, x, y, **options) for y in (None, 1, [0, 1, 0, 1, 1]))
     np.testing.assert_array_equal(top.logits, one.logits)
@@ -314,6 +313,8 @@ def test_averages_of_targets(x, meta):
     found = ke.explain(method, model, x, target=ke.targets.Region(1), implicit_biases=False, verbose=0)
     expected = ke.explain(method, around(model, CASES["region"][2]), x, implicit_biases=False, verbose=0)
     np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-3, atol=1e-6)
+    eager = method(model, tf.constant(x), CASES["region"][2])
+    np.testing.assert_allclose(eager.maps, expected.maps, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -330,6 +331,33 @@ def test_metrics_of_targets(x):
         ke.methods.gradient.full_gradients, model, x, target=target, implicit_biases=False
     )
     assert cascade.values.shape[0] == IMAGES
+
+
+def binary():
+    """A classifier of two classes, of one unit behind a sigmoid."""
+    model = classifier()
+    return keras.Model(
+        model.input, layers.Dense(1, activation="sigmoid", bias_initializer="ones")(model.output)
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("y", [None, [0, 1, 1, 0, 1]])
+def test_a_report_of_a_single_unit(x, tmp_path, y, monkeypatch):
+    model, cards = binary(), []
+    render = page.render
+    monkeypatch.setattr(page, "render", lambda *args: cards.extend(args[3]) or render(*args))
+    ke.report(model, x, y, out=tmp_path / "page.html")
+    expected = ke.full_gradients(model, x, y, implicit_biases=False, verbose=0).logits[:, 0]
+    found = [card.explanations[0].logit for card in cards]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose([card.logits[0] for card in cards], expected, rtol=1e-4)
+
+
+def test_xplique_explains_a_single_unit_as_it_is(x):
+    found = xplique.FullGrad(binary(), implicit_biases=False)(x, np.ones([IMAGES, 1]))
+    expected = ke.full_gradients(binary(), x, 1, implicit_biases=False, verbose=0)
+    np.testing.assert_array_equal(found, expected.maps)
 
 
 @pytest.mark.slow

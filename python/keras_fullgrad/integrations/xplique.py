@@ -80,7 +80,7 @@ class FullGrad:
     __call__ = explain
 
 
-def _batches(dataset: tf.data.Dataset, batch_size: int | None) -> Iterator[tuple[Any, np.ndarray]]:
+def _batches(dataset: tf.data.Dataset, batch_size: int | None) -> Iterator[tuple[Any, np.ndarray | None]]:
     element = dataset.element_spec
     if not isinstance(element, tuple) or len(element) != 2:
         raise ValueError(f"expected a dataset of inputs and targets, got one of {element}")
@@ -89,8 +89,8 @@ def _batches(dataset: tf.data.Dataset, batch_size: int | None) -> Iterator[tuple
     return ((inputs, _classes(targets)) for inputs, targets in dataset)
 
 
-def _classes(targets: Any) -> np.ndarray:
-    """The classes of one-hot targets."""
+def _classes(targets: Any) -> np.ndarray | None:
+    """The classes of one-hot targets. None: the only unit, which is explained as it is."""
     targets = np.asarray(targets)
     if targets.ndim != 2:
         raise ValueError(f"expected one-hot targets, (images, classes), got shape {targets.shape}")
@@ -98,4 +98,4 @@ def _classes(targets: Any) -> np.ndarray:
     wrong = (targets != keras.utils.to_categorical(classes, targets.shape[1])).any(axis=-1)
     if wrong.any():
         raise ValueError(f"expected one-hot targets, one class for each image, got {targets[wrong][0]}")
-    return classes
+    return None if targets.shape[1] == 1 else classes

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
-from keras_fullgrad.targets.target import Target
+from keras_fullgrad.targets.outputs import as_target
 
 Method = Callable[..., Explanation]
 """From a model, inputs and classes to an explanation, or of your own to a pair of logits and maps."""
@@ -155,8 +155,8 @@ def _for_same_classes(
     method: Method, model: keras.Model, clean: Explanation, indices: Any, params: dict[str, Any]
 ) -> Callable[[Any], Explanation]:
     """The method for further inputs, of the classes that were explained of the image itself."""
-    if isinstance(indices, Target):
-        same = indices.of_classes(clean.classes)
+    if callable(indices):
+        same = as_target(indices).of_classes(clean.classes)
         return lambda inputs: Explanation.of(method(model, inputs, same, **params))
     if clean.classes is None:
         raise ValueError(

@@ -107,15 +107,22 @@ def report(
             raise ValueError(
                 f"expected out to be a file that can be written, got {out}: {error.strerror}"
             ) from error
+        logits: np.ndarray | None = None  # None: those that are explained.
         if target is None:
             wanted = np.arange(top if classes is None else classes.shape[1])[np.newaxis]
             drawn, _ = drawn_terms(model, inputs, wanted, None, params)
             logits = all_logits(model, inputs, size)
             _check_count("labels", labels, logits.shape[1])
-            classes = top_classes(logits, top).numpy() if classes is None else classes
+            if logits.shape[1] == 1:
+                # A unit is explained as it is, or as its labels say: behind a sigmoid 0 is its negative.
+                target = Class(classes)
+                classes = np.tile(np.arange(1 if classes is None else classes.shape[1]), [count, 1])
+                logits = None
+            elif classes is None:
+                classes = top_classes(logits, top).numpy()
         else:
             drawn, scalars = drawn_terms(model, inputs, None, target, params)
-            classes, logits = np.tile(np.arange(scalars), [count, 1]), None
+            classes = np.tile(np.arange(scalars), [count, 1])
             of = str(as_target(target))
             labels = [of] if scalars == 1 else [f"{of} {index}" for index in range(scalars)]
         layers, explained = explanations(model, inputs, classes, target, drawn, size, params)
