@@ -246,17 +246,17 @@ def attention():
     return with_head(image, layers.Reshape([6, 5, 6])(x))
 
 
-@net((8, 3))
+@net((5, 3))
 def recurrent(unroll=False):
     return chain(
         layers.Conv1D(4, 3),
         layers.Bidirectional(layers.GRU(3, return_sequences=True, unroll=unroll)),
         layers.LSTM(1, return_sequences=True, unroll=unroll),
-        shape=(8, 3),
+        shape=(5, 3),
     )
 
 
-@net((8, 3))
+@net((5, 3))
 def recurrent_unrolled():
     return recurrent(unroll=True)
 

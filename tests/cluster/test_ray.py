@@ -16,6 +16,7 @@ from keras_fullgrad.demo.show import NET
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("cluster"),  # Started by one process.
     pytest.mark.skipif(
         importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'"
     ),

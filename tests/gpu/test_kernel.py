@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import oracle
 from oracle import DTYPES, SIZES, assert_close, draw_terms
 
+pytestmark = pytest.mark.xdist_group("emulator")  # Compiled by one process.
+
 RESCALES = ["none", "per_channel", "per_sample"]
 LAYOUTS = ["channels_last", "channels_first"]
 

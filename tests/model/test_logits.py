@@ -112,3 +112,43 @@ def test_a_model_that_treats_integers_otherwise(images):
     with pytest.raises(ValueError, match="to say the same of uint8 and of floats"):
         ke.full_gradients(model, pixels, 1, verbose=0)
     ke.full_gradients(model, pixels / 255, 1, implicit_biases=False, verbose=0)
+
+
+def test_a_model_that_says_something_else_when_traced(images):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = layers.Conv2D(4, 3), layers.Dense(2)
+
+        def call(self, x):
+            x = x / 255 if tf.executing_eagerly() else x
+            return self.head(tf.reduce_mean(self.conv(x), [1, 2]))
+
+    model = Net()
+    with pytest.raises(ValueError, match="to say the same whether it is traced or not"):
+        ke.full_gradients(model, images, 1, verbose=0)
+
+
+def test_a_softmax_that_is_not_the_last_word(images):
+    class Cautious(layers.Dense):
+        def call(self, x):
+            return 0.9 * super().call(x) + 0.01
+
+    model = keras.Sequential(
+        [keras.Input([16, 12, 3]), layers.Conv2D(4, 3), layers.Flatten(), Cautious(10, activation="softmax")]
+    )
+    with pytest.raises(ValueError, match="to be the softmax of what came before"):
+        ke.full_gradients(model, images, 1, verbose=0)
+
+
+def test_a_model_that_draws_random_numbers_says_what_it_says(images):
+    class Noisy(layers.Layer):
+        def call(self, x):
+            return x + tf.random.normal(tf.shape(x))
+
+    model = keras.Sequential(
+        [keras.Input([16, 12, 3]), Noisy(), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2)]
+    )
+    logits, maps = ke.full_gradients(model, images, 1, implicit_biases=False, verbose=0)
+    assert np.isfinite(logits).all()
+    assert np.isfinite(maps).all()

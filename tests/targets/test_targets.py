@@ -1,5 +1,7 @@
 """Targets: each explains what a model around the net would put out as a class of its own."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ def inside(box):
 
 def body(dtype="float32", activation="relu"):
     keras.utils.set_random_seed(0)
-    image = keras.Input([12, 8, 3], dtype=dtype)
+    image = keras.Input([12, 8, 3], dtype=dtype if isinstance(dtype, str) else None)
     options = {"padding": "same", "bias_initializer": "normal", "dtype": dtype}
     return image, layers.Conv2D(6, 3, activation=activation, **options)(image)
 
@@ -227,6 +229,42 @@ def test_only_what_is_not_linear_adds_a_part_of_its_own(x):
     own = next(part for part in cosine.layers if part.name == "Similarity")
     np.testing.assert_allclose(own.implicit, cosine.logits, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(own.left_out, own.implicit)
+
+
+def test_a_warning_tells_what_a_target_adds_by_itself(x):
+    model, cosine = classifier(), ke.targets.Similarity(EMBEDDING, "cosine")
+    with pytest.warns(UserWarning, match="target Similarity is not linear, and adds .*% of what") as said:
+        ke.full_gradients(model, x, target=cosine, verbose=0)
+    assert len(said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for target in (cosine, ke.targets.Similarity(EMBEDDING), ke.targets.Contrast(1, 2), ke.targets.Sum()):
+            ke.full_gradients(model, x, target=target, verbose=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_targets_on_several_devices(x, name):
+    target, net, _ = CASES[name]
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = net()
+    options = {"target": target, "implicit_biases": False, "verbose": 0, "batch_size": 3}
+    found, expected = (ke.full_gradients(each, x, **options) for each in (model, net()))
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("policy", "bound"), [("mixed_float16", 5e-3), ("mixed_bfloat16", 5e-2)])
+def test_targets_in_mixed_precision(x, name, policy, bound):
+    target, net, _ = CASES[name]
+    model, half = net(), net(keras.DTypePolicy(policy))
+    options = {"target": target, "implicit_biases": False, "verbose": 0}
+    expected, found = (ke.full_gradients(each, x, **options) for each in (model, half))
+    assert found.maps.dtype == "float32"
+    assert np.linalg.norm(found.maps - expected.maps) < bound * np.linalg.norm(expected.maps)
+    assert ke.decompose(half, x, target=target).relative_error < bound
 
 
 def test_other_numbers_do_not_trace_again(x):

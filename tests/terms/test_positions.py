@@ -217,7 +217,15 @@ def unknown_net(layer):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "options", [{}, {"simple": True}, {"implicit_biases": True}, {"preset": "paper"}], ids=str
+    "options",
+    [
+        {"y": 1},
+        {"y": 1, "simple": True},
+        {"y": 1, "implicit_biases": True},
+        {"y": 1, "preset": "paper"},
+        {"target": ke.targets.Contrast(0, 1)},
+    ],
+    ids=str,
 )
 def test_positions_tell_where_a_term_lies(images, options):
     asked = []
@@ -227,8 +235,8 @@ def test_positions_tell_where_a_term_lies(images, options):
         return term if term.shape.rank == 4 else None
 
     options = {**options, "return_terms": True, "verbose": 0}
-    told = ke.full_gradients(unknown_net(Unknown()), images, 1, positions=positions, **options)
-    known = ke.full_gradients(unknown_net(keras.layers.Identity()), images, 1, **options)
+    told = ke.full_gradients(unknown_net(Unknown()), images, positions=positions, **options)
+    known = ke.full_gradients(unknown_net(keras.layers.Identity()), images, **options)
     assert {"after", "pooled"} <= set(asked)
     assert "implicit_biases" in options or "before" not in asked
     assert {"input", "before", "after"} <= set(told.terms)

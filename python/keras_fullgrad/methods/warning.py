@@ -13,23 +13,27 @@ from keras_fullgrad.model.exposing import ExposedModel
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.targets import rows
 from keras_fullgrad.targets.rows import Wanted
+from keras_fullgrad.targets.target import Target
 from keras_fullgrad.terms.decompose import left_out
 
 _LARGE_SHARE = 0.1  # Of what published maps leave out too.
 _SMALL_SHARE = 0.001  # Of what this library could not place.
 _PROBABILITIES_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _PREPROCESSORS_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
-_WARNED: weakref.WeakSet[keras.Model] = weakref.WeakSet()
+_WARNED: weakref.WeakKeyDictionary[keras.Model, set[str]] = weakref.WeakKeyDictionary()
+"""Of each model the names of the targets that its user was warned of."""
 
 
 def of_left_out(info: ModelInfo, inputs: Any, wanted: Wanted, params: dict[str, Any]) -> None:
-    """Says once for each model where maps leave out much of what it computes."""
+    """Says once for each model, and each kind of target, where maps leave out much of what it computes."""
     chosen = params.get("simple") or any(
         params.get(name) is not None for name in ("biases", "implicit_biases")
     )
-    if info.model in _WARNED or chosen or isinstance(info.model, ExposedModel):
+    target = wanted.name if isinstance(wanted, Target) else "Class"
+    told = _WARNED.setdefault(info.model, set())
+    if target in told or chosen or isinstance(info.model, ExposedModel):
         return
-    _WARNED.add(info.model)
+    told.add(target)
     first = keras.tree.map_structure(lambda x: x[:1], inputs)
     of_first = rows.rows(wanted, slice(1))
     of_first = of_first[:, :1] if isinstance(of_first, np.ndarray) else of_first
@@ -40,6 +44,11 @@ def of_left_out(info: ModelInfo, inputs: Any, wanted: Wanted, params: dict[str, 
         _warn(
             f"implicit biases make up {found.implicit:.0%} {of_model}, and the map leaves them out: "
             "implicit_biases=True draws them too, and completeness(model) tells which layers they come from"
+        )
+    if found.target > _LARGE_SHARE:
+        _warn(
+            f"target {target} is not linear, and adds {found.target:.0%} {of_model} by itself, which no map "
+            "draws: decompose tells it beside what the layers add"
         )
     if found.elsewhere > _SMALL_SHARE and params.get("positions") is None:
         _warn(

@@ -60,14 +60,19 @@ class Heard(NamedTuple):
     Attributes:
         outputs: What it put out, or the output that was asked for, before softmaxes and sigmoids.
         signals: The exposed signals, in the order of the endpoints.
-        binary: Whether it is one output, which a sigmoid made.
-        said: All outputs, as they are.
+        activations: For each of the outputs the softmax or sigmoid that is taken off, by name, or None.
+        said: All outputs of the model, as they are.
     """
 
     outputs: Any
     signals: list[Signal]
-    binary: bool
+    activations: tuple[str | None, ...] = ()
     said: Any = None
+
+    @property
+    def binary(self) -> bool:
+        """Whether it is one output, which a sigmoid made."""
+        return self.activations == ("sigmoid",)
 
 
 class ExposedModel(keras.Model):
@@ -135,7 +140,7 @@ class ExposedModel(keras.Model):
                 contextlib.nullcontext() if training else random_numbers.repeated(),
             ):
                 outputs = calling.call(self.model, inputs, training)
-            explained, binary = self._explained(outputs, output, applications)
+            explained, activations = self._explained(outputs, output, applications)
             flat = keras.tree.flatten(explained)
             if folding is None or folding.settled([*flat, *keras.tree.flatten(outputs)]):
                 break
@@ -148,19 +153,19 @@ class ExposedModel(keras.Model):
         if folding is not None:
             found = [Signal(signal.position, *folding.find(signal.tensor)) for signal in found]
             explained = keras.tree.map_structure(folding.keep_fusions, explained)
-        return Heard(explained, found, binary, outputs)
+        return Heard(explained, found, activations, outputs)
 
     def _explained(
         self, outputs: Any, output: str | int | None, applications: list[listening.Application]
-    ) -> tuple[Any, bool]:
-        """What is to be explained, and whether it is one output that a sigmoid made."""
+    ) -> tuple[Any, tuple[str | None, ...]]:
+        """What is to be explained, and what made the outputs of it."""
         if output is not None:
             outputs = logits.chosen(outputs, output, self.model, applications)
         elif self.logits is not None:
-            return self._found(applications, self.logits)[0], False
+            return self._found(applications, self.logits)[0], (None,)
         found = [logits.before_probabilities(each, applications) for each in keras.tree.flatten(outputs)]
         explained = keras.tree.pack_sequence_as(outputs, [each for each, _ in found])
-        return explained, [activation for _, activation in found] == ["sigmoid"]
+        return explained, tuple(activation for _, activation in found)
 
     def _found(self, applications: list[listening.Application], endpoint: Endpoint) -> list[tf.Tensor]:
         tensors = [endpoint.of(a) for a in applications if a.layer is endpoint.layer]

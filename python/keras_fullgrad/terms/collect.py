@@ -63,6 +63,8 @@ class ForwardPass(NamedTuple):
         tape: Holds the gradients of the targets with respect to the inputs and the signals.
         inputs: The inputs of floating type.
         half: Whether layers compute in float16, in which gradients fall below what can be told from 0.
+        target: The name of what is explained.
+        said: The outputs that it is made of.
     """
 
     outputs: tf.Tensor | None
@@ -75,6 +77,8 @@ class ForwardPass(NamedTuple):
     tape: tf.GradientTape
     inputs: list[tf.Tensor]
     half: bool
+    target: str
+    said: list[tf.Tensor]
 
     def differentiate(
         self, target: tf.Tensor, signals: Sequence[tf.Tensor], after: Sequence[tf.Tensor] = ()
@@ -95,6 +99,18 @@ class ForwardPass(NamedTuple):
             return differentiate(target, signals, self.inputs, start)
         gradients = self.tape.gradient(target, signals, start)
         return [None if gradient is None else Gradient(gradient) for gradient in gradients]
+
+    def term_of_target(self) -> Term:
+        """What a target adds of itself, where it is not linear: by the outputs alone, without a pass."""
+        total = []
+        for value in self.targets:
+            products = [
+                tf.reduce_sum(tf.reshape(x * gradient, [tf.shape(value)[0], -1]), axis=1)
+                for x, gradient in zip(self.said, self.tape.gradient(value, self.said), strict=True)
+                if gradient is not None
+            ]
+            total.append(value - tf.add_n([tf.cast(each, value.dtype) for each in products]))
+        return Term(self.target, "Target", self.logits, tf.stack(total, axis=-1), implicit=True)
 
     @property
     def located(self) -> Positions:
@@ -183,7 +199,7 @@ def forward(
             )
         else:
             outputs, *tensors = model(inputs, training=False)
-            heard = Heard(outputs, [Signal(index, tensor) for index, tensor in enumerate(tensors)], False)
+            heard = Heard(outputs, [Signal(index, tensor) for index, tensor in enumerate(tensors)])
         values, classes, logits = target.explain(heard.outputs, top, heard.binary)
         signals = heard.signals
         scalars = tf.unstack(values, axis=-1)
@@ -208,7 +224,12 @@ def forward(
     positions = None if before is None else follow(source, channel_axis, others, before)
     own = model.model if exposed else model
     half = any(layer.compute_dtype == "float16" for layer in (own, *layers.flatten_layers(own)))
-    return ForwardPass(logits, values, classes, scalars, terms, positions, unseen, tape, floating, half)
+    said = [x for x in keras.tree.flatten(heard.outputs) if x.dtype.is_floating]
+    return ForwardPass(
+        *(logits, values, classes, scalars, terms, positions, unseen, tape, floating, half),
+        target=target.name,
+        said=said,
+    )
 
 
 def _warn_of_random_numbers(graph: tf.Graph | None, before: int | None) -> None:

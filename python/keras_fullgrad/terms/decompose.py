@@ -107,12 +107,14 @@ class LeftOut(NamedTuple):
 
     Attributes:
         implicit: What implicit biases add, as a share of that and of all explicit terms, by magnitude.
+        target: What a target adds that is not linear, likewise.
         elsewhere: What explicit biases add whose place is not known, likewise.
         layers: The layers that add it.
         unseen: Layers whose biases are read where no layer is heard, as within a loop.
     """
 
     implicit: float
+    target: float
     elsewhere: float
     layers: tuple[str, ...]
     unseen: tuple[str, ...]
@@ -136,19 +138,21 @@ def left_out(info: ModelInfo, inputs: Any, wanted: Wanted = None, source: int | 
         >>> round(left_out(read_model(model), tf.ones([1, 4])).implicit, 3)
         0.0
     """
-    missing = total = elsewhere = 0.0
+    missing = total = elsewhere = of_target = 0.0
     layers: dict[str, None] = {}
     unseen: list[str] = []
     for parts in _decompose(info, inputs, wanted, implicit_biases=False, unseen=unseen, source=source):
-        missing += np.abs(parts.logits - parts.explicit_sum).sum()
+        missing += np.abs(parts.logits - parts.sum).sum()
         for part in parts.parts:
             size = np.abs(part.explicit).sum()
             total += size
+            of_target += np.abs(part.implicit).sum()  # No other part of it is measured.
             if part.reason not in (None, *NO_PLACE) and size:
                 elsewhere += np.abs(part.left_out).sum()
                 layers[part.name] = None
-    total = missing + total or 1.0
-    return LeftOut(float(missing / total), float(elsewhere / total), tuple(layers), tuple(unseen))
+    total = missing + of_target + total or 1.0
+    implicit, target, elsewhere = (float(each / total) for each in (missing, of_target, elsewhere))
+    return LeftOut(implicit, target, elsewhere, tuple(layers), tuple(unseen))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,6 +198,8 @@ class _Products:
         terms = [collect.Term(name, "Input", x, x) for name, x in zip(self.inputs, sources, strict=True)]
         # Implicit terms come in the order of the signals, and so do the layers then.
         terms += sorted(computed.terms, key=lambda term: not term.implicit)
+        if not self._implicit_biases and computed.outputs is None:
+            terms.append(computed.term_of_target())
         signals = [term.signal for term in terms]
         # One backward pass after the other: (terms, K).
         gradients = zip(*(computed.differentiate(t, signals) for t in computed.targets), strict=True)
