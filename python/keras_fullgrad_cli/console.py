@@ -45,6 +45,9 @@ def notes() -> Iterator[None]:
         yield
 
 
+_TEXTS = 44  # What stands beside a bar is about as wide.
+
+
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         done = task.completed - task.fields["before"]
@@ -56,7 +59,8 @@ def progress_bar() -> Progress:
 
     Its task has a field ``before``: the images that are not of this run.
     """
-    columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    texts = (MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (BarColumn(min(40, STDERR.width - _TEXTS)), *texts) if STDERR.width > _TEXTS + 4 else texts[:2]
     return Progress(*columns, console=STDERR)
 
 

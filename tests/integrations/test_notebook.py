@@ -1,4 +1,4 @@
-"""What a notebook shows of figures and decompositions, in a kernel of its own."""
+"""What a notebook shows of figures, pictures and decompositions, in a kernel of its own."""
 
 import base64
 import io
@@ -16,6 +16,10 @@ conv = layers.Conv2D(4, 3, bias_initializer="ones", name="c>x")
 model = keras.Sequential([keras.Input([8, 8, 3]), conv, layers.Flatten(), layers.Dense(2)])
 ke.decompose(model, np.ones([1, 8, 8, 3]))""",
     "parts = ke.completeness(model, np.ones([1, 8, 8, 3]))",
+    "ke.completeness(model, np.ones([1, 8, 8, 3]))",
+    "parts",
+    "ke.overlay(np.zeros([9, 8, 3]), np.eye(9, 8))",
+    "ke.overlay(np.zeros([9, 8, 3]), np.eye(9, 8))[0, 0] / 2",
 )
 
 
@@ -42,6 +46,16 @@ def test_a_decomposition_is_shown_once_as_a_table(outputs):
 
 @pytest.mark.slow
 def test_completeness_prints_and_shows_nothing_else(outputs):
-    (printed,) = outputs[3]
-    assert printed["name"] == "stdout"
-    assert "implicit" in printed["text"]
+    for (printed,) in outputs[3:5]:
+        assert printed["name"] == "stdout"
+        assert "implicit" in printed["text"]
+    (shown,) = outputs[5]
+    assert "implicit" in shown["data"]["text/html"]
+
+
+@pytest.mark.slow
+def test_an_overlay_is_a_picture_and_what_is_made_of_it_an_array(outputs):
+    (shown,), (numbers,) = outputs[6:]
+    with Image.open(io.BytesIO(base64.b64decode(shown["data"]["image/png"]))) as picture:
+        assert picture.size == (8, 9)
+    assert set(numbers["data"]) == {"text/plain"}

@@ -62,6 +62,21 @@ def test_shares_are_signed_and_their_magnitudes_add_up_to_one():
     assert min(share.min() for share in shares.values()) < 0
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_the_table_fits_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    model, x = zoo.make("squeeze_and_excite")
+    parts = ke.decompose(model, x)
+    lines = str(parts).splitlines()
+    assert max(map(len, lines)) <= columns
+    rows = [line.split("│")[1:-1] for line in lines if line.startswith("│")]
+    numbers = [[cell.strip() for cell in row[-2:]] for row in rows if row[-1].strip()]
+    assert len(numbers) == sum(part.explicit.any() or part.implicit.any() for part in parts.parts)
+    for last, share in numbers:
+        float(last)  # Whole, on one line.
+        float(share.rstrip("%"))
+
+
 def test_table_names_layers_and_the_error(capsys):
     model, x = zoo.make("squeeze_and_excite")
     parts = ke.completeness(model, x)

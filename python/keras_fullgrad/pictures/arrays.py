@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from keras_fullgrad.pictures.picture import Picture, as_picture
+
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
@@ -19,7 +21,7 @@ ALPHA = 0.75
 _GAP = 4
 
 
-def coloured(map: Any, cmap: Colours = COLOURS, limits: tuple[float, float] | None = None) -> np.ndarray:
+def coloured(map: Any, cmap: Colours = COLOURS, limits: tuple[float, float] | None = None) -> Picture:
     """Colours a map from its least to its greatest value.
 
     Args:
@@ -29,7 +31,7 @@ def coloured(map: Any, cmap: Colours = COLOURS, limits: tuple[float, float] | No
             a map with signs. None: the map's least and greatest.
 
     Returns:
-        The picture, (height, width, 3), uint8.
+        The picture, (height, width, 3), uint8; a notebook shows it.
 
     Raises:
         ValueError: If the map is of another shape or not finite, the colour map is unknown, or the limits do
@@ -39,10 +41,10 @@ def coloured(map: Any, cmap: Colours = COLOURS, limits: tuple[float, float] | No
         >>> coloured(np.array([[0.0, 1.0]])).tolist()
         [[[0, 0, 3], [252, 254, 164]]]
     """
-    return _rgb(_unit(as_map(map), limits), cmap)
+    return as_picture(_rgb(_unit(as_map(map), limits), cmap))
 
 
-def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA) -> np.ndarray:
+def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA) -> Picture:
     """Draws a map over its image: opaque where the map is high, clear where it is low.
 
     A position of value v, between the map's least (0) and greatest (1), is covered to ``alpha * sqrt(v)``.
@@ -56,7 +58,7 @@ def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA)
         alpha: How much of the image the map's greatest value covers, from 0 to 1.
 
     Returns:
-        The picture, (height, width, 3), uint8.
+        The picture, (height, width, 3), uint8; a notebook shows it.
 
     Raises:
         ValueError: If the image or the map is of another shape, the image's values are beyond its range,
@@ -71,7 +73,7 @@ def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA)
     picture = displayable(image)
     values = resized(_unit(as_map(map)), picture.shape[:2])
     cover = alpha * np.sqrt(values)[..., np.newaxis]
-    return np.round((1 - cover) * picture + cover * _rgb(values, cmap)).astype(np.uint8)
+    return as_picture(np.round((1 - cover) * picture + cover * _rgb(values, cmap)))
 
 
 def displayable(image: Any) -> np.ndarray:
@@ -109,14 +111,14 @@ def displayable(image: Any) -> np.ndarray:
     return np.broadcast_to(levels, (*levels.shape[:2], 3))
 
 
-def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def side_by_side(pictures: Sequence[np.ndarray]) -> Picture:
     """Puts pictures of one height next to each other, with a white gap between them.
 
     Args:
         pictures: Pictures, (height, width, 3), uint8, as :func:`overlay` gives them.
 
     Returns:
-        The picture, (height, all widths and gaps, 3), uint8.
+        The picture, (height, all widths and gaps, 3), uint8; a notebook shows it.
 
     Raises:
         ValueError: If there is none, or heights differ.
@@ -130,7 +132,7 @@ def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
         raise ValueError(f"expected pictures of one height, got heights {sorted(heights)}")
     gap = np.full((heights.pop(), _GAP, 3), 255, np.uint8)
     joined = [part for picture in pictures for part in (picture, gap)]
-    return np.concatenate(joined[:-1], axis=1)
+    return as_picture(np.concatenate(joined[:-1], axis=1))
 
 
 def as_map(map: Any) -> np.ndarray:

@@ -35,7 +35,7 @@ def completeness(
         True
     """
     parts = decompose(model, drawn_inputs(model) if x is None else x, y, target=target)
-    print(parts)
+    parts.printed()
     return parts
 
 

@@ -1,12 +1,10 @@
-"""What inputs and layers add to logits, as numbers and as a table."""
+"""What inputs and layers add to logits."""
 
 import dataclasses
-import io
 
 import numpy as np
-import rich.console
-import rich.jupyter
-import rich.table
+
+from keras_fullgrad.terms.table import Shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +68,8 @@ class Part:
         return dataclasses.replace(part, explicit=self.explicit + total, explicit_tensors=kept, has_bias=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class Decomposition:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Decomposition(Shown):
     """Logits as a sum of terms. As a string, and in a notebook, it is a table.
 
     Attributes:
@@ -121,36 +119,9 @@ class Decomposition:
         size = np.sum([np.abs(part.total) for part in self.parts], axis=0)
         return {part.name: part.total / size for part in self.parts}
 
-    def __str__(self) -> str:
-        # Without force_jupyter=False, rich shows in a notebook even what it only captures.
-        console = rich.console.Console(width=110, force_jupyter=False)
-        with console.capture() as captured:
-            console.print(self._table())
-        return captured.get()
-
-    def _repr_html_(self) -> str:
-        console = rich.console.Console(width=110, force_jupyter=False, record=True, file=io.StringIO())
-        console.print(self._table())
-        return console.export_html(inline_styles=True, code_format=rich.jupyter.JUPYTER_HTML_FORMAT)
-
-    def _table(self) -> rich.table.Table:
-        table = rich.table.Table(
-            title_justify="left",
-            caption_justify="left",
-            title="What the logits are made of, mean over images and classes",
-            caption=f"The sum is {self.sum.mean():.6g}, the logit {self.logits.mean():.6g}: relative error "
-            f"{self.relative_error:.1e}; without implicit biases {self.relative_error_of_explicit:.1e}",
+    def __repr__(self) -> str:
+        images, scalars = self.logits.shape
+        return (
+            f"Decomposition of {images} x {scalars} logits into {len(self.parts)} parts: relative error "
+            f"{self.relative_error:.1e}"
         )
-        for column in ("layer", "class", "explicit", "implicit", "share"):
-            table.add_column(column, justify="left" if column in ("layer", "class") else "right")
-        shares = self.shares
-        adding = [part for part in self.parts if part.explicit.any() or part.implicit.any()]
-        for part in adding:
-            sums = (f"{part.explicit.mean():.4g}", f"{part.implicit.mean():.4g}")
-            name = part.name if part.reason is None else f"{part.name} *"
-            table.add_row(name, part.kind, *sums, f"{shares[part.name].mean():.1%}")
-        if len(adding) < len(self.parts):
-            table.caption = (
-                f"{table.caption}; {len(self.parts) - len(adding)} layers whose biases are 0 not shown"
-            )
-        return table

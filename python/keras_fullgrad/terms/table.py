@@ -1,0 +1,87 @@
+"""What logits are made of as a table, for a terminal of any width and for a notebook."""
+
+import io
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import rich.console
+import rich.jupyter
+import rich.table
+
+if TYPE_CHECKING:
+    from keras_fullgrad.terms.parts import Decomposition
+
+_WIDTH = 110  # Where no terminal tells its own, and at most.
+_WIDTH_OF_CLASSES = 90
+_WIDTH_OF_SUMS = 60
+
+
+class Shown:
+    """What is a table as a string and in a notebook, which shows it once."""
+
+    def __str__(self: Any) -> str:
+        width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns)
+        # Without force_jupyter=False, rich shows in a notebook even what it only captures.
+        console = rich.console.Console(width=width, force_jupyter=False)
+        with console.capture() as captured:
+            console.print(_table(self, width))
+        return captured.get()
+
+    def printed(self) -> None:
+        """Prints the table; the notebook's cell that does does not show it once more as its value."""
+        print(self)
+        vars(self)["_cell"] = _cell()
+
+    def _repr_html_(self: Any) -> str:
+        console = rich.console.Console(width=_WIDTH, force_jupyter=False, record=True, file=io.StringIO())
+        console.print(_table(self, _WIDTH))
+        return console.export_html(inline_styles=True, code_format=rich.jupyter.JUPYTER_HTML_FORMAT)
+
+    def _ipython_display_(self) -> None:
+        if vars(self).get("_cell") == _cell():
+            return
+        from IPython.display import display
+
+        display({"text/plain": str(self), "text/html": self._repr_html_()}, raw=True)
+
+
+def _cell() -> int | None:
+    """The number of the cell that IPython runs, where it does."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return None if shell is None else shell.execution_count
+
+
+def _table(parts: "Decomposition", width: int) -> rich.table.Table:
+    table = rich.table.Table(
+        title_justify="left",
+        caption_justify="left",
+        title="What the logits are made of, mean over images and classes",
+        caption=f"The sum is {parts.sum.mean():.6g}, the logit {parts.logits.mean():.6g}: relative error "
+        f"{parts.relative_error:.1e}; without implicit biases {parts.relative_error_of_explicit:.1e}",
+    )
+    names = ["class"] if width >= _WIDTH_OF_CLASSES else []
+    sums = ["explicit", "implicit"] if width >= _WIDTH_OF_SUMS else ["adds"]
+    for column in ("layer", *names):
+        table.add_column(column, overflow="fold")
+    for column in (*sums, "share"):
+        table.add_column(column, justify="right", no_wrap=True)
+    shares = parts.shares
+    adding = [part for part in parts.parts if part.explicit.any() or part.implicit.any()]
+    for part in adding:
+        cells = {
+            "layer": part.name if part.reason is None else f"{part.name} *",
+            "class": part.kind,
+            "explicit": f"{part.explicit.mean():.4g}",
+            "implicit": f"{part.implicit.mean():.4g}",
+            "adds": f"{part.total.mean():.4g}",
+            "share": f"{shares[part.name].mean():.1%}",
+        }
+        table.add_row(*(cells[name] for name in ("layer", *names, *sums, "share")))
+    notes = [str(table.caption)]
+    if any(part.reason is not None for part in adding):
+        notes.append("*: something of it has no place in a map")
+    if len(adding) < len(parts.parts):
+        notes.append(f"{len(parts.parts) - len(adding)} layers whose biases are 0 not shown")
+    table.caption = "\n".join(notes)
+    return table
