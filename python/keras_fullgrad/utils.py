@@ -44,7 +44,8 @@ def visualize(
             its column.
         overlays: A map of one class for each image, or for the first ones; None for an image without. Maps
             of another size are resized to their images'.
-        overlay_alpha: How much of an image its map covers, from 0 to 1.
+        overlay_alpha: How much of an image its map's greatest value covers, from 0 to 1; what is lower covers
+            less, as in :func:`keras_fullgrad.overlay`.
         rows: Rows of the grid. None: as many as needed.
         cols: Columns of the grid. None: as many as needed, 8 at most.
         figsize: Width and height in inches. None: 4 for each image, and room for the titles.
@@ -148,8 +149,9 @@ def _drawn(
         else:
             layers.append((pictures.displayable(image), {}))
         if overlay is not None:
-            style = {"cmap": pictures.colour_map(overlay_cmap or pictures.COLOURS), "alpha": alpha}
-            layers.append((arrays.resized(arrays.as_map(overlay), image.shape[:2]), style))
+            values = arrays.resized(arrays.as_map(overlay), image.shape[:2])
+            style = {"cmap": pictures.colour_map(overlay_cmap or pictures.COLOURS)}
+            layers.append((values, style | {"alpha": alpha * np.sqrt(arrays.unit(values))}))
     except ValueError as error:
         raise ValueError(f"image {index}: {error}") from None
     return layers

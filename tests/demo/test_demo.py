@@ -1,4 +1,7 @@
-"""The demonstration: its scenes, its shipped network, and the command that shows them."""
+"""The demonstration: photographs, scenes, their networks, and the command that shows them."""
+
+import os
+import pickle
 
 import numpy as np
 import pytest
@@ -6,9 +9,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import keras_fullgrad_cli as cli
-from keras_fullgrad.demo import demonstrate
+from keras_fullgrad.demo import demonstrate, lite0, photographs, torch_file
 from keras_fullgrad.demo.scenes import Digits, Scenes, make_scenes, split_digits
 from keras_fullgrad.demo.show import NET, SCENES
+from keras_fullgrad.terms.decompose import decompose
 from keras_fullgrad_cli import console
 
 pytestmark = pytest.mark.slow
@@ -29,15 +33,62 @@ def digits():
     return Digits(np.stack([ring, bar]), np.array([0, 1]))
 
 
-def test_command_writes_picture_and_table(tmp_path):
-    path = tmp_path / "demo.png"
+def run(path):
     result = CliRunner().invoke(cli.app, ["demo", "--out", str(path)])
     assert result.exit_code == 0, result.output
-    for text in ("FullGrad", "plain gradient", "energy in box", "predicted right", str(path)):
-        assert text in result.output
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         assert min(picture.size) > 500
+    assert "What to try next" in result.output
+    return result.output
+
+
+def test_without_the_extra_the_command_explains_digits_and_says_what_brings_photographs(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(photographs, "installed", lambda: False)
+    path = tmp_path / "demo.png"
+    said = run(path)
+    for text in ("FullGrad", "plain gradient", "energy in box", "predicted right", "[demo]", str(path)):
+        assert text in said
+
+
+def test_command_explains_photographs(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    said = run(tmp_path / "demo.png")
+    for text in ("espresso", "space shuttle", "crash helmet", "flagpole", str(tmp_path / "demo.html")):
+        assert text in said
+    assert "espresso" in (tmp_path / "demo.html").read_text()
+
+
+def test_a_trained_net_names_photographs_and_each_class_has_its_place():
+    explained = {each.name: each for each in photographs.explain_photographs()}
+    names = photographs.class_names()
+    assert names[explained["coffee"].top[0]] == "espresso"
+    assert names[explained["motorcycle"].top[0]] == "moped"
+    shuttle, helmet, flagpole = np.moveaxis(explained["astronaut"].maps, -1, 0)
+    upper_right, lower_right, upper_left = np.s_[:112, 150:], np.s_[112:, 112:], np.s_[:112, :75]
+    for own, others, place in (
+        (shuttle, (helmet,), upper_right),
+        (helmet, (shuttle, flagpole), lower_right),
+        (flagpole, (shuttle, helmet), upper_left),
+    ):
+        share = own[place].sum() / own.sum()
+        assert all(share > 1.5 * other[place].sum() / other.sum() for other in others)
+
+
+def test_terms_of_a_trained_net_add_up():
+    images = lite0.preprocess(photographs.images())
+    assert decompose(lite0.load(), images).relative_error < 1e-5
+
+
+def test_weights_are_read_without_running_what_the_file_names(tmp_path):
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"".join(pickle.dumps(each) for each in (0, 1, {}, os.getcwd, [])))
+    with pytest.raises(
+        pickle.UnpicklingError, match=r"tensors alone, got posix\.getcwd"
+    ):
+        torch_file.read_state_dict(file)
 
 
 @pytest.mark.parametrize("place", [".", "missing/demo.png"])

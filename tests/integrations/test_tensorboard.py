@@ -1,5 +1,6 @@
 """The callback for TensorBoard, by the event files that it leaves."""
 
+import sys
 import warnings
 
 import keras
@@ -114,3 +115,9 @@ def test_what_does_not_fit_the_model_is_found_before_the_first_epoch(tmp_path, s
 def test_wrong_input(tmp_path, images, y, options, message):
     with pytest.raises(ValueError, match=message):
         FullGradTensorBoard(tmp_path, images, y, **options)
+
+
+def test_where_tensorboard_is_not_installed_nothing_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(ImportError, match="pip install tensorboard"):
+        FullGradTensorBoard(tmp_path, PICTURES)

@@ -1,5 +1,6 @@
 """FullGrad maps in TensorBoard, while a model is trained."""
 
+import importlib.util
 import os
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,7 @@ class FullGradTensorBoard(keras.callbacks.Callback):
         ValueError: If images or classes are of another kind, or ``every`` is less than 1. What does not fit
             the model is found when training begins.
         TypeError: If classes are not integers.
+        ImportError: If TensorBoard is not installed, which TensorFlow writes its summaries by.
 
     Example:
         >>> import tempfile
@@ -59,6 +61,8 @@ class FullGradTensorBoard(keras.callbacks.Callback):
         **params: Any,
     ) -> None:
         super().__init__()
+        if importlib.util.find_spec("tensorboard") is None:
+            raise ImportError("expected TensorBoard to be installed, got none: pip install tensorboard")
         if every < 1:
             raise ValueError(f"expected every to be at least 1, got {every}")
         images = np.asarray(images)

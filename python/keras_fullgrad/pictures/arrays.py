@@ -41,7 +41,7 @@ def coloured(map: Any, cmap: Colours = COLOURS, limits: tuple[float, float] | No
         >>> coloured(np.array([[0.0, 1.0]])).tolist()
         [[[0, 0, 3], [252, 254, 164]]]
     """
-    return as_picture(_rgb(_unit(as_map(map), limits), cmap))
+    return as_picture(_rgb(unit(as_map(map), limits), cmap))
 
 
 def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA) -> Picture:
@@ -71,9 +71,9 @@ def overlay(image: Any, map: Any, cmap: Colours = COLOURS, alpha: float = ALPHA)
     if not 0 <= alpha <= 1:
         raise ValueError(f"expected alpha from 0 to 1, got {alpha}")
     picture = displayable(image)
-    values = resized(_unit(as_map(map)), picture.shape[:2])
-    cover = alpha * np.sqrt(values)[..., np.newaxis]
-    return as_picture(np.round((1 - cover) * picture + cover * _rgb(values, cmap)))
+    values = resized(unit(as_map(map)), picture.shape[:2])
+    covered = alpha * np.sqrt(values)[..., np.newaxis]
+    return as_picture(np.round((1 - covered) * picture + covered * _rgb(values, cmap)))
 
 
 def displayable(image: Any) -> np.ndarray:
@@ -213,7 +213,23 @@ def colour_map(cmap: Colours) -> "Colormap":
     return colormaps[cmap]
 
 
-def _unit(values: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
+def unit(values: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
+    """Brings values to a range from 0 to 1.
+
+    Args:
+        values: The values.
+        limits: What becomes 0 and 1; beyond, values are cut. None: the least and the greatest.
+
+    Returns:
+        The values in that range; of one value everywhere, 0.
+
+    Raises:
+        ValueError: If the limits do not increase.
+
+    Example:
+        >>> unit(np.array([2.0, 3.0, 4.0])).tolist()
+        [0.0, 0.5, 1.0]
+    """
     least, greatest = (values.min(), values.max()) if limits is None else limits
     if limits is not None and not least < greatest:
         raise ValueError(f"expected limits that increase, got {limits}")
