@@ -104,7 +104,7 @@ setup(
             "mkdocs>=1.6,<2",
             "mkdocs-material>=9.6",
             "mkdocstrings-python>=2",
-            "scikit-learn",
+            *DEMO,
         ],
     },
 )

