@@ -1,5 +1,6 @@
 """Examples in Markdown: found, and run as they stand."""
 
+import importlib.util
 import re
 import textwrap
 from collections.abc import Iterator
@@ -29,10 +30,15 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def run(page: Path) -> dict[str, Any]:
-    """Runs a page's Python from top to bottom, but for blocks marked `not run: REASON`; returns its names."""
+    """Runs a page's Python from top to bottom, and returns its names.
+
+    But for blocks marked `not run: REASON`, and those marked `needs: MODULE` where that is not installed.
+    """
     names: dict[str, Any] = {}
     for block in blocks(page):
-        if block.language == "python" and not block.mark.startswith("not run: "):
+        what, _, named = block.mark.partition(": ")
+        left_out = what == "not run" or (what == "needs" and importlib.util.find_spec(named) is None)
+        if block.language == "python" and not left_out:
             # Empty lines before it: a traceback names the line of the page.
             exec(compile("\n" * block.line + block.code, str(page), "exec"), names)
     return names

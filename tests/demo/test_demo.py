@@ -85,9 +85,7 @@ def test_terms_of_a_trained_net_add_up():
 def test_weights_are_read_without_running_what_the_file_names(tmp_path):
     file = tmp_path / "weights.pth"
     file.write_bytes(b"".join(pickle.dumps(each) for each in (0, 1, {}, os.getcwd, [])))
-    with pytest.raises(
-        pickle.UnpicklingError, match=r"tensors alone, got posix\.getcwd"
-    ):
+    with pytest.raises(pickle.UnpicklingError, match=r"tensors alone, got posix\.getcwd"):
         torch_file.read_state_dict(file)
 
 

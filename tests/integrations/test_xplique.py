@@ -1,6 +1,6 @@
 """FullGrad under Xplique's metrics, and the calls that they make.
 
-Xplique 2.0.2 asks for tensorflow[and-cuda] 2.20 at most and works with 2.21 too: `.ci/run` installs it alone.
+Xplique 2.0.2 asks for tensorflow[and-cuda] 2.20 at most and works with 2.21 too: see `.ci/run`.
 """
 
 import types

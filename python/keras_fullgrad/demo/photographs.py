@@ -87,9 +87,7 @@ def images(side: int = lite0.SIZE) -> np.ndarray:
         (5, 64, 64, 3)
     """
     if not installed():
-        raise ImportError(
-            "expected scikit-image's photographs, got none: pip install 'keras-fullgrad[demo]'"
-        )
+        raise ImportError("expected scikit-image's photographs, got none: pip install 'keras-fullgrad[demo]'")
     import skimage
 
     folder = Path(skimage.__file__).parent / "data"
