@@ -77,8 +77,8 @@ def _of_digits(out: Path) -> None:
     console.print(_on_the_digit(result))
     console.print(f"predicted right: {result.correct} of {len(result.predicted)}")
     console.print(
-        "More of the gradient lies in the box: it is of single pixels. FullGrad also draws what the biases of "
-        "each layer add, and those of deep layers see more of a scene than its digit."
+        "More of the gradient lies in the box: it is of single pixels. FullGrad also draws what the biases "
+        "of each layer add, and those of deep layers see more of a scene than its digit."
     )
     console.print(f"picture: {out}", soft_wrap=True)
 
