@@ -8,13 +8,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 _PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+_FOUND_LAST = "---\nsearch:\n  boost: 0.2\n---\n"  # A search for "report" is not for how to report a fault.
 _MARK = re.compile(r"<!-- readme: (.+) -->")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds files as pages."""
     for name in _PAGES:
-        files.append(File.generated(config, name, content=_read(config, name)))
+        files.append(File.generated(config, name, content=_FOUND_LAST + _read(config, name)))
     return files
 
 
