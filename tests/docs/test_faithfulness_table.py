@@ -31,3 +31,14 @@ def test_scenes_are_those_measured():
     assert f"{FOUND['scenes']} scenes of digits" in PAGE
     assert f"({FOUND['predicted right']} are predicted right)" in PAGE
     assert f"the first {FOUND['scenes of cascades']} of them" in PAGE
+
+
+def test_correlations_between_classes_are_what_was_measured():
+    rows = json.loads((ROOT / "benchmarks" / "results" / "class_sensitivity.json").read_text())["rows"]
+    text = (ROOT / "docs" / "faithfulness.md").read_text()
+    for row in rows:
+        assert "| " + " | ".join(map(str, row.values())) + " |" in text
+    told = {row["map"]: f"{row['correlation']:.2f}" for row in rows}
+    limits = " ".join((ROOT / "README.md").read_text().split())
+    first, paper, plain = (told[name] for name in ("FullGrad", "FullGrad, paper", "plain gradient"))
+    assert f"{first} (`default`) and {paper} (`paper`), the plain gradient's at {plain}" in limits
