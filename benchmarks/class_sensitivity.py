@@ -1,8 +1,8 @@
 """How much a map depends on the class: that of the top class against those of classes drawn at random.
 
 Of a net trained on ImageNet and scikit-image's photographs, which the extra ``demo`` brings. For each kind of
-map Pearson's correlation between the two maps of one photograph: the median over photographs and drawn classes,
-the least and the greatest. 0 is what a map of the class alone would have, 1 one of the image alone.
+map Pearson's correlation between the two maps of one photograph: the median over photographs and drawn
+classes, the least and the greatest. 0 is what a map of the class alone would have, 1 one of the image alone.
 
     python benchmarks/class_sensitivity.py --json benchmarks/results/class_sensitivity.json
 """
