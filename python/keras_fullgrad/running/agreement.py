@@ -45,7 +45,9 @@ def check(info: ModelInfo, given: Any, inputs: Any) -> None:
     except Exception:  # What Keras itself cannot call says nothing to compare with.
         return
     with info.strategy.scope():
-        heard, probabilities = tf.function(lambda x: _heard(info, x), autograph=False)(first)
+        function = tf.function(lambda x: _heard(info, x), autograph=False)
+        # Called as it is, TensorFlow would take the functions of several models for one that is traced often.
+        heard, probabilities = function.get_concrete_function(first)(*keras.tree.flatten(first))
     name = f"model '{info.own.name}'"
     for one, other in zip(said, heard, strict=True):
         if _alike(one, other) or not _repeats(info, asked, said):
