@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import os
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -46,9 +48,9 @@ def test_numbers_are_those_of_the_library(small_net, images, tmp_path):
 def test_classes_are_ranked_by_their_logits(small_net, images, tmp_path):
     found = Page(ke.report(small_net, images, y=2, labels="abcd", out=tmp_path / "report.html"))
     logits = ke.full_gradients(small_net, images, verbose=0).outputs
-    starts = [place + 1 for place, text in enumerate(found.texts) if text == "Class and logit"]
+    starts = [place + 1 for place, text in enumerate(found.texts) if text == "Probability"]
     for start, values in zip(starts, logits, strict=True):
-        labels, numbers = found.texts[start : start + 8 : 2], found.texts[start + 1 : start + 8 : 2]
+        labels, numbers = found.texts[start : start + 12 : 3], found.texts[start + 1 : start + 12 : 3]
         assert labels == ["abcd"[index] for index in np.argsort(-values)]
         np.testing.assert_allclose(np.array(numbers, float), np.sort(values)[::-1], rtol=1e-2, atol=1e-3)
 
@@ -61,7 +63,6 @@ def test_a_class_below_the_highest_is_shown_too(images, tmp_path):
     lowest = logits.argmin(-1)
     found = Page(ke.report(net, images, lowest, out=tmp_path / "report.html"))
     assert all(found.texts.count(f"class {index}") >= 1 for index in lowest)
-    assert found.texts.count("Class and logit") == 5
     assert sum(text.startswith("class ") for text in found.texts) == 5 * 6
 
 
@@ -199,8 +200,11 @@ def test_images_are_shown_as_given_and_reduced(small_net, images, tmp_path):
         *(rng.random(shape) for shape in ([16, 12], [16, 12, 1], [5, 5, 3], [1, 1])),
     ]
     found = Page(ke.report(small_net, images, out=tmp_path / "report.html", images=given))
-    shown = [decoded(a["src"]) for tag, a in found.tags if tag == "img" and "src" in a]
-    assert [picture.shape[:2] for picture in shown] == [(448, 224), (16, 12), (16, 12), (5, 5), (1, 1)]
+    tags = [a for tag, a in found.tags if tag == "img" and "src" in a]
+    shown = [decoded(a["src"]) for a in tags]
+    sizes = [(448, 224), (16, 12), (16, 12), (5, 5), (1, 1)]
+    assert [picture.shape[:2] for picture in shown] == sizes
+    assert [(int(a["height"]), int(a["width"])) for a in tags] == sizes
     np.testing.assert_allclose(shown[4] / 255, given[4][0, 0], atol=0.05)
 
 
@@ -264,7 +268,7 @@ def test_title_names_labels_and_options_are_shown(small_net, images, tmp_path):
 def test_wrong_input_ends_before_anything_is_computed(
     small_net, images, tmp_path, monkeypatch, arguments, error, message
 ):
-    for name in ("all_logits", "explanations"):
+    for name in ("answers", "explanations"):
         monkeypatch.setattr(f"keras_fullgrad.reporting.writing.{name}", lambda *_: pytest.fail("computed"))
     given = {"model": small_net, "x": images, "out": "report.html"} | arguments
     with pytest.raises(error, match=message):
@@ -374,3 +378,86 @@ def test_the_command_without_a_readable_image(files):
     result = run(files)
     assert result.exit_code == 1
     assert "expected an image that can be read, got none of 1" in result.output
+
+
+def test_skipped_images_are_told_with_the_reason(small_net, images, tmp_path, files):
+    skipped = [(tmp_path / "one.png", "expected an image"), (EVIL, EVIL)]
+    found = Page(ke.report(small_net, images, out=tmp_path / "report.html", skipped=skipped, verbose=0))
+    assert {"2 images were skipped", str(tmp_path / "one.png"), ": expected an image", EVIL} <= set(
+        found.texts
+    )
+    assert "skipped" not in Page(ke.report(small_net, images, out=tmp_path / "r.html", verbose=0)).texts
+    run(files)
+    found = Page(files / "report.html")
+    assert {"1 image was skipped", str(files / "images" / "three.png")} <= set(found.texts)
+
+
+@pytest.mark.parametrize(
+    ("scale", "digits"),
+    [(1e-11, r"-?\d\.\d{3}e-\d+"), (1e12, r"-?\d\.\d{3}e[+]\d+"), (1, r"-?\d+\.\d+"), (0, r"0\.\d+")],
+)
+def test_logits_of_any_size_are_written_in_few_digits(images, tmp_path, scale, digits):
+    ones = keras.initializers.RandomNormal(stddev=scale, seed=0) if scale else "zeros"
+    net = keras.Sequential(
+        [keras.Input([16, 12, 3]), keras.layers.Flatten(), keras.layers.Dense(3, kernel_initializer=ones)]
+    )
+    found = Page(ke.report(net, images, out=tmp_path / "report.html", verbose=0))
+    start = found.texts.index("Logit") + 1
+    numbers = found.texts[start + 1 : start + 6 : 2]
+    assert all(re.fullmatch(digits, number) and len(number) < 11 for number in numbers), numbers
+    np.testing.assert_allclose(
+        np.array(numbers, float),
+        np.sort(net.predict(images, verbose=0)[0])[::-1],
+        rtol=0.1,
+        atol=1e-3 * scale,
+    )
+
+
+def test_many_images_come_with_a_search_and_few_without(small_net, images, tmp_path):
+    few = Page(ke.report(small_net, images, out=tmp_path / "few.html", verbose=0))
+    many = Page(ke.report(small_net, images.repeat(4, 0), out=tmp_path / "many.html", verbose=0))
+    assert [page.attributes("role").count("search") for page in (few, many)] == [0, 1]
+    assert [page.texts.count("Contents") for page in (few, many)] == [0, 1]
+
+
+def test_progress_is_told_as_predict_tells_it(small_net, images, tmp_path, capsys):
+    told = []
+
+    class Told(keras.callbacks.Callback):
+        def on_predict_begin(self, logs=None):
+            told.append(self.params["steps"])
+
+        def on_predict_batch_end(self, batch, logs=None):
+            told.append(batch)
+
+        def on_predict_end(self, logs=None):
+            told.append("end")
+
+    out = tmp_path / "report.html"
+    ke.report(small_net, images, out=out, batch_size=2, verbose=0, callbacks=[Told()])
+    assert told == [6, 0, 1, 2, 3, 4, 5, "end"]
+    assert not capsys.readouterr().out
+    ke.report(small_net, images, out=out, batch_size=2)
+    assert "6/6" in capsys.readouterr().out
+
+
+def test_the_command_shows_progress_beside_what_it_says(files):
+    result = run(files)
+    assert "2/2" in result.stderr
+    assert result.stdout == f"{files / 'report.html'}: 2 of 3 images, 0.0 MB\n"
+
+
+def test_a_report_is_a_path_that_a_notebook_shows_as_a_link(small_net, images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a&b").mkdir()
+    here = ke.report(small_net, images, out=tmp_path / "a&b" / "my report.html", verbose=0)
+    assert here == tmp_path / "a&b" / "my report.html"
+    assert here.read_text().startswith("<!doctype html>")
+    assert os.fspath(here) == str(here)
+    assert 'href="a%26b/my%20report.html"' in here._repr_html_()  # As a notebook's server knows it.
+    assert "a&amp;b/my report.html</a>, 0." in here._repr_html_()
+    monkeypatch.chdir("/")
+    monkeypatch.setattr(Path, "cwd", lambda: tmp_path / "a&b" / "elsewhere")
+    assert f'href="{here.absolute().as_uri()}"' in here._repr_html_()
+    here.unlink()
+    assert "not there any more" in here._repr_html_()
