@@ -143,7 +143,9 @@ def _ranking(card: Card, labels: Sequence[str] | None) -> list[dict[str, Any]]:
 def _number(value: float, greatest: float) -> str:
     """A number, with as many decimals as give the greatest of those beside it four digits."""
     if greatest and not _LEAST <= greatest < _GREATEST:
-        return np.format_float_scientific(value, precision=3, unique=False, exp_digits=1)
+        return (
+            "0" if value == 0 else np.format_float_scientific(value, precision=3, unique=False, exp_digits=1)
+        )
     return f"{value:.{max(0, 3 - math.floor(math.log10(greatest or 1)))}f}"
 
 

@@ -41,6 +41,7 @@ function paint(canvas, values, width, height, { clear }) {
 /** Writes a number with the decimals that give so many digits to `scale`, which others beside it have too. */
 function number(value, scale, digits = 4, signDisplay = "auto") {
   if (scale && !(scale >= 1e-3 && scale < 1e6)) {
+    if (value === 0) return "0";
     return (signDisplay === "exceptZero" && value > 0 ? "+" : "") + value.toExponential(digits - 1);
   }
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(scale || 1)));
