@@ -20,7 +20,8 @@ def report(
 ) -> None:
     """Writes a page that shows each image's map, and what each layer adds to it and to the logit.
 
-    The page opens from disk and needs nothing else. Ends with status 0, with 3 where images were skipped, and
+    The page opens from disk and needs nothing else; of more than a dozen images it has contents and a search,
+    and it tells which were skipped. Ends with status 0, with 3 where images were skipped, and
     with 1 where nothing was written.
     """
     check_writable(out)
@@ -33,14 +34,15 @@ def report(
 
     with notes(), failing_on(ValueError, TypeError, OSError, tf.errors.OpError):
         job = Job.prepared(request, strict)
-        read, unreadable = job.read_all()
-        for source, reason in unreadable:
-            say(f"skipped {source.path}: {reason}")
-        if not read:
-            raise ValueError(f"expected an image that can be read, got none of {len(job.sources)}")
-        x, y = job.inputs(read)
         with progress_bar() as progress:
-            task = progress.add_task("", total=len(read), before=0)
+            task = progress.add_task("", total=len(job.sources), before=0)
+            read, unreadable = job.read_all()
+            for source, reason in unreadable:
+                say(f"skipped {source.path}: {reason}")
+            if not read:
+                raise ValueError(f"expected an image that can be read, got none of {len(job.sources)}")
+            x, y = job.inputs(read)
+            progress.update(task, total=len(read))
             told = keras.callbacks.Callback()
             told.on_predict_batch_end = lambda batch, logs=None: progress.update(
                 task, completed=len(read) * (batch + 1) // told.params["steps"]

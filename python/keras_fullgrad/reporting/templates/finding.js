@@ -40,11 +40,10 @@ class Finding {
     kept.sort((one, other) => compare[this.order.value](one.card, other.card) || one.index - other.index);
     const before = found;
     found = kept.map(({ card }) => card);
-    const seen = new Set(found);
-    for (const card of cards) card.article.hidden = !seen.has(card);
-    if (found.some((card, index) => card !== before[index])) {
+    if (found.length !== before.length || found.some((card, index) => card !== before[index])) {
+      // Taken out, not hidden: a browser loads all images of a page that it prints.
       const main = document.querySelector("main");
-      main.append(...found.map(({ article }) => article));
+      main.replaceChildren(...found.map(({ article }) => article));
       const top = main.offsetTop - this.bar.offsetHeight;
       if (scrollY > top) scrollTo({ top });
     }
