@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
-from typer.testing import CliRunner
 
 import keras_fullgrad as ke
-import keras_fullgrad_cli as cli
-from keras_fullgrad.demo.show import NET
 from keras_fullgrad.reporting import page
 from keras_fullgrad.reporting.explanations import Layer
 from report_page import Page, cells, decoded
@@ -46,9 +43,9 @@ def test_numbers_are_those_of_the_library(small_net, images, tmp_path):
 def test_classes_are_ranked_by_their_logits(small_net, images, tmp_path):
     found = Page(ke.report(small_net, images, y=2, labels="abcd", out=tmp_path / "report.html"))
     logits = ke.full_gradients(small_net, images, verbose=0).outputs
-    starts = [place + 1 for place, text in enumerate(found.texts) if text == "Class and logit"]
+    starts = [place + 1 for place, text in enumerate(found.texts) if text == "Probability"]
     for start, values in zip(starts, logits, strict=True):
-        labels, numbers = found.texts[start : start + 8 : 2], found.texts[start + 1 : start + 8 : 2]
+        labels, numbers = found.texts[start : start + 12 : 3], found.texts[start + 1 : start + 12 : 3]
         assert labels == ["abcd"[index] for index in np.argsort(-values)]
         np.testing.assert_allclose(np.array(numbers, float), np.sort(values)[::-1], rtol=1e-2, atol=1e-3)
 
@@ -61,7 +58,6 @@ def test_a_class_below_the_highest_is_shown_too(images, tmp_path):
     lowest = logits.argmin(-1)
     found = Page(ke.report(net, images, lowest, out=tmp_path / "report.html"))
     assert all(found.texts.count(f"class {index}") >= 1 for index in lowest)
-    assert found.texts.count("Class and logit") == 5
     assert sum(text.startswith("class ") for text in found.texts) == 5 * 6
 
 
@@ -199,8 +195,11 @@ def test_images_are_shown_as_given_and_reduced(small_net, images, tmp_path):
         *(rng.random(shape) for shape in ([16, 12], [16, 12, 1], [5, 5, 3], [1, 1])),
     ]
     found = Page(ke.report(small_net, images, out=tmp_path / "report.html", images=given))
-    shown = [decoded(a["src"]) for tag, a in found.tags if tag == "img" and "src" in a]
-    assert [picture.shape[:2] for picture in shown] == [(448, 224), (16, 12), (16, 12), (5, 5), (1, 1)]
+    tags = [a for tag, a in found.tags if tag == "img" and "src" in a]
+    shown = [decoded(a["src"]) for a in tags]
+    sizes = [(448, 224), (16, 12), (16, 12), (5, 5), (1, 1)]
+    assert [picture.shape[:2] for picture in shown] == sizes
+    assert [(int(a["height"]), int(a["width"])) for a in tags] == sizes
     np.testing.assert_allclose(shown[4] / 255, given[4][0, 0], atol=0.05)
 
 
@@ -264,7 +263,7 @@ def test_title_names_labels_and_options_are_shown(small_net, images, tmp_path):
 def test_wrong_input_ends_before_anything_is_computed(
     small_net, images, tmp_path, monkeypatch, arguments, error, message
 ):
-    for name in ("all_logits", "explanations"):
+    for name in ("answers", "explanations"):
         monkeypatch.setattr(f"keras_fullgrad.reporting.writing.{name}", lambda *_: pytest.fail("computed"))
     given = {"model": small_net, "x": images, "out": "report.html"} | arguments
     with pytest.raises(error, match=message):
@@ -324,53 +323,29 @@ def test_photographs_make_a_light_page(tmp_path):
     assert len(Page(out).layers) > 52
 
 
-@pytest.fixture
-def files(tmp_path):
-    """Two images, and a file that is none."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for name in ("one", "<b>two"):
-        Image.fromarray(rng.integers(0, 256, [120, 96], np.uint8)).save(folder / f"{name}.png")
-    (folder / "three.png").write_text("no image")
-    (tmp_path / "labels.txt").write_text("".join(f"digit {i}\n" for i in range(10)))
-    return tmp_path
-
-
-def run(files, *options):
-    arguments = ["report", str(NET), str(files / "images"), "--preprocessing", "unit", *options]
-    return CliRunner().invoke(cli.app, [*arguments, "--out", str(files / "report.html")])
-
-
-def test_the_command_writes_what_can_be_read(files):
-    result = run(files, "--labels", str(files / "labels.txt"), "--top", "2", "--title", "Two & one")
-    assert result.exit_code == 3, result.output
-    assert "three.png: expected an image" in result.output
-    assert "2 of 3 images" in result.output
-    found = Page(files / "report.html")
-    assert {"Two & one", str(files / "images" / "<b>two.png")} <= set(found.texts)
-    assert [len(card) for card in found.cards] == [2, 2]
-    assert sum(text.startswith("digit ") for text in found.texts) == 2 * 5
-
-
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--strict"], "three.png: expected an image"),
-        (["--class", "10"], "expected a class from 0 to 9, got 10"),
-        (["--labels", "images"], "expected a file of labels, got images"),
-    ],
+    ("scale", "digits"),
+    [(1e-11, r"-?\d\.\d{3}e-\d+"), (1e12, r"-?\d\.\d{3}e[+]\d+"), (1, r"-?\d+\.\d+"), (0, r"0\.\d+")],
 )
-def test_the_command_fails_with_nothing_written(files, options, message):
-    result = run(files, *options)
-    assert result.exit_code == 1
-    assert message in result.output
-    assert not list(files.glob("report*"))
+def test_logits_of_any_size_are_written_in_few_digits(images, tmp_path, scale, digits):
+    ones = keras.initializers.RandomNormal(stddev=scale, seed=0) if scale else "zeros"
+    net = keras.Sequential(
+        [keras.Input([16, 12, 3]), keras.layers.Flatten(), keras.layers.Dense(3, kernel_initializer=ones)]
+    )
+    found = Page(ke.report(net, images, out=tmp_path / "report.html", verbose=0))
+    start = found.texts.index("Logit") + 1
+    numbers = found.texts[start + 1 : start + 6 : 2]
+    assert all(re.fullmatch(digits, number) and len(number) < 11 for number in numbers), numbers
+    np.testing.assert_allclose(
+        np.array(numbers, float),
+        np.sort(net.predict(images, verbose=0)[0])[::-1],
+        rtol=0.1,
+        atol=1e-3 * scale,
+    )
 
 
-def test_the_command_without_a_readable_image(files):
-    for path in (files / "images").glob("*o*.png"):
-        path.unlink()
-    result = run(files)
-    assert result.exit_code == 1
-    assert "expected an image that can be read, got none of 1" in result.output
+def test_many_images_come_with_a_search_and_few_without(small_net, images, tmp_path):
+    few = Page(ke.report(small_net, images, out=tmp_path / "few.html", verbose=0))
+    many = Page(ke.report(small_net, images.repeat(4, 0), out=tmp_path / "many.html", verbose=0))
+    assert [page.attributes("role").count("search") for page in (few, many)] == [0, 1]
+    assert [page.texts.count("Contents") for page in (few, many)] == [0, 1]

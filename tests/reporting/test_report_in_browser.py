@@ -1,16 +1,12 @@
 """The report in headless Chromium: what moves, what is readable, and that nothing runs or is fetched."""
 
 import base64
-import io
 import json
-import os
-import shutil
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
-from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -19,20 +15,11 @@ import keras_fullgrad as ke
 from keras_fullgrad import pictures
 from keras_fullgrad.demo.scenes import Scenes
 from keras_fullgrad.demo.show import NET, SCENES
+from report_browser import Opened, made, pages
 from report_page import Page, cells, decoded
 
 pytestmark = pytest.mark.slow
 
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ATTACKS = [
     "<script>window.hit = 1</script>",
     "</script><script>window.hit = 1</script>",
@@ -49,71 +36,6 @@ def report(tmp_path_factory):
     labels = [f"{index} {ATTACKS[index % len(ATTACKS)]}" for index in range(10)]
     images = Scenes.load(SCENES).images[:3]
     return ke.report(net, images, out=out, top=2, names=ATTACKS[:3], labels=labels, title=ATTACKS[3])
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A browser with an empty profile."""
-    missing = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
-    if missing:
-        reason = f"no {' and no '.join(missing)}: apt install chromium chromium-driver"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    yield browser
-    browser.quit()
-
-
-class Opened:
-    """The report in a browser, as it is once it was opened."""
-
-    def __init__(self, browser, report):
-        self.browser = browser
-        self.look()
-        browser.get(report.as_uri())
-        drawn = "return cards.length > 0 && cards.every((card) => card.shown)"
-        WebDriverWait(browser, 30).until(lambda browser: browser.execute_script(drawn))
-
-    def look(self, width=1280, colours="light"):
-        """Sets the window's width, and the colours that its user prefers."""
-        feature = {"name": "prefers-color-scheme", "value": colours}
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-    def find(self, selector, card=0):
-        return self.browser.find_elements(By.TAG_NAME, "article")[card].find_element(
-            By.CSS_SELECTOR, selector
-        )
-
-    def text(self, selector, card=0):
-        return self.find(selector, card).text
-
-    def value(self, selector, card=0):
-        return int(self.find(selector, card).get_attribute("value"))
-
-    def press(self, selector, *keys):
-        self.browser.execute_script("arguments[0].focus()", self.find(selector))
-        for key in keys:
-            self.browser.switch_to.active_element.send_keys(key)
-
-    def canvas(self, selector, card=0):
-        """What a canvas holds."""
-        uri = self.browser.execute_script("return arguments[0].toDataURL()", self.find(selector, card))
-        return picture(base64.b64decode(uri.split(",")[1]))
-
-    def screen(self, selector, card=0):
-        """What is seen there."""
-        return picture(self.find(selector, card).screenshot_as_png)
-
-
-def picture(png):
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert("RGBA")).astype(int)
 
 
 def unit(values):
@@ -227,13 +149,14 @@ def test_images_move_apart_unless_together(opened):
 
 def test_all_is_reached_by_tab(opened):
     kinds = []
-    opened.browser.execute_script("document.activeElement.blur()")
-    for _ in range(6):
+    names = ["together", "strength", "depth", "previous", "play", "next", "target", "mode", "strength"]
+    opened.run("cards[0].step(2); cards[0].step(-1)")  # So that there is a layer before.
+    for _ in names:
         opened.browser.switch_to.active_element.send_keys(Keys.TAB)
         active = opened.browser.switch_to.active_element
         outline = active.value_of_css_property("outline-style")
         kinds.append((active.get_attribute("class") or active.get_attribute("id"), outline))
-    assert kinds == [(k, "solid") for k in ("together", "strength", "depth", "target", "mode", "strength")]
+    assert kinds == [(name, "solid") for name in names]
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -276,7 +199,7 @@ def test_texts_from_outside_do_not_run(opened, page):
     assert [opened.text("h2", card) for card in range(3)] == ATTACKS[:3]
     assert opened.browser.title == ATTACKS[3]
     target = page.cards[0][0]["target"]
-    assert opened.text(".label") == f"{target} {ATTACKS[target % 4]}"
+    assert opened.text(".target ~ .label") == f"{target} {ATTACKS[target % 4]}"
 
 
 def test_nothing_is_fetched_and_nothing_fails(browser, report):
@@ -297,7 +220,79 @@ def test_nothing_is_fetched_and_nothing_fails(browser, report):
 
 def test_prints_without_controls(opened):
     opened.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    assert not opened.find(".strength").is_displayed()
+    for control in (".strength", ".depth", ".steps", ".target", ".one", ".tip"):
+        assert not opened.find(control).is_displayed()
     assert opened.find(".layer").is_displayed()
     pdf = opened.browser.execute_cdp_cmd("Page.printToPDF", {})["data"]
     assert base64.b64decode(pdf).startswith(b"%PDF")
+
+
+def test_each_bar_tells_its_layer_and_what_that_adds(opened, page):
+    explanation = page.cards[0][0]
+    totals = np.add(explanation["explicit"], explanation["implicit"])
+
+    def told(place):
+        name, numbers = opened.text(".tip").split("\n")
+        assert name == page.layers[place]["name"]
+        kind, adds, share = numbers.replace(",", ":").split(": ")
+        assert kind == page.layers[place]["kind"]
+        assert float(adds) == pytest.approx(totals[place], abs=1e-3)
+        assert float(share.split("%")[0]) == pytest.approx(100 * totals[place] / abs(totals).sum(), abs=0.1)
+
+    assert not opened.find(".tip").is_displayed()
+    bar = opened.find(".depth")
+    for place in (3, 5):
+        offset = round((place + 0.5) / len(page.layers) * bar.size["width"] - bar.size["width"] / 2)
+        ActionChains(opened.browser).move_to_element_with_offset(bar, offset, 0).perform()
+        told(place)
+    ActionChains(opened.browser).move_to_element(opened.find("h2")).perform()
+    assert not opened.find(".tip").is_displayed()
+    opened.press(".depth", Keys.HOME, Keys.ARROW_RIGHT)
+    told(1)
+    opened.press(".depth", Keys.ESCAPE)
+    assert not opened.find(".tip").is_displayed()
+
+
+def test_buttons_go_from_layer_to_layer_and_play_through_all(opened, page):
+    opened.press(".depth", Keys.HOME)
+    assert not opened.find(".previous").is_enabled()
+    opened.find(".next").click()
+    assert opened.text(".name") == page.names[1]
+    opened.find(".previous").click()
+    assert opened.text(".name") == page.names[0]
+    opened.find(".play").click()
+    assert opened.find(".play").get_attribute("aria-label") == "Pause"
+    opened.wait(f'cards[0].find(".depth").value == {len(page.layers) - 1} && !cards[0].playing')
+    assert opened.text(".name") == page.names[-1]
+    assert not opened.find(".next").is_enabled()
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-11, 1, 1e12])
+def test_bars_and_numbers_of_logits_of_any_size(browser, tmp_path, scale):
+    opened = Opened(browser, made(tmp_path / "report.html", 1, scale=scale))
+    heights = [bar.rect["height"] for bar in opened.find("svg").find_elements(By.CSS_SELECTOR, ".bar")]
+    assert sum(heights) > 100
+    for selector in (".adds", ".so-far", ".row:has(.target) .number"):
+        text = opened.text(selector)
+        assert len(text) <= 11
+        assert 1e-3 * scale < abs(float(text)) < 1e2 * scale
+
+
+def test_many_layers_on_a_phone(browser, tmp_path):
+    opened = Opened(browser, made(tmp_path / "report.html", 1, layers=131))
+    opened.look(390)
+    width = opened.find(".depth").size["width"]
+    assert width / 131 > 10
+    assert opened.run("return document.documentElement.scrollWidth") <= 390
+    for key, place in ((Keys.END, 130), (Keys.HOME, 0)):
+        opened.press(".depth", key)
+        knob, frame = opened.find(".knob").rect, opened.find(".scroller").rect
+        assert opened.value(".depth") == place
+        assert frame["x"] <= knob["x"] + knob["width"] / 2 <= frame["x"] + frame["width"]
+
+
+def test_several_images_on_a_printed_page_none_broken(browser, tmp_path):
+    opened = Opened(browser, made(tmp_path / "report.html", 9))
+    assert pages(opened) <= 3
+    opened.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert opened.find("h2").find_element(By.XPATH, "..").value_of_css_property("break-inside") == "avoid"

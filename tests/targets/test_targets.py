@@ -389,7 +389,13 @@ def test_a_report_of_a_single_unit(x, tmp_path, y, monkeypatch):
     expected = ke.full_gradients(model, x, y, implicit_biases=False, verbose=0).logits[:, 0]
     found = [card.explanations[0].logit for card in cards]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
-    np.testing.assert_allclose([card.logits[0] for card in cards], expected, rtol=1e-4)
+    ranked = [card.logits[card.explanations[0].target] for card in cards]
+    np.testing.assert_allclose(ranked, expected, rtol=1e-4)
+    assert [card.explanations[0].target for card in cards] == (y or [1] * IMAGES)
+    said = model.predict(x, verbose=0)[:, 0]
+    probabilities = [card.probabilities[card.explanations[0].target] for card in cards]
+    chosen = [1 - p if c == 0 else p for p, c in zip(said, y or [1] * IMAGES, strict=True)]
+    np.testing.assert_allclose(probabilities, chosen, rtol=1e-4)
 
 
 def test_xplique_explains_a_single_unit_as_it_is(x):

@@ -40,9 +40,18 @@ class Sheet(NamedTuple):
     greatest: list[float]
 
 
-def image(pixels: np.ndarray) -> str:
+class Picture(NamedTuple):
+    """A picture, with the size that a page keeps free for it until it is shown."""
+
+    uri: str
+    height: int
+    width: int
+
+
+def image(pixels: np.ndarray) -> Picture:
     """An image, (height, width, 3), uint8."""
-    return _jpeg(_resized(pixels, *_fitted(pixels, IMAGE_SIZE)), _IMAGE_QUALITY)
+    size = _fitted(pixels, IMAGE_SIZE)
+    return Picture(_jpeg(_resized(pixels, *size), _IMAGE_QUALITY), *size)
 
 
 def map(values: np.ndarray) -> str:

@@ -1,5 +1,6 @@
 """What a page tells of each image and class: the map, and each layer's own map and part of the logit."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,12 +11,11 @@ from keras_fullgrad.explain import explain_iter
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.model import layers as model_layers
-from keras_fullgrad.model.exposing import expose_logits
 from keras_fullgrad.model.info import read_model
-from keras_fullgrad.model.logits import for_each_image, single
 from keras_fullgrad.reporting import encoding
-from keras_fullgrad.running import batches
-from keras_fullgrad.terms.decompose import decompose
+from keras_fullgrad.reporting.answers import answers
+from keras_fullgrad.reporting.progress import Progress
+from keras_fullgrad.terms.decompose import decompose_iter, joined
 from keras_fullgrad.terms.parts import Decomposition, Part
 
 
@@ -56,6 +56,11 @@ class ExplainedClass(NamedTuple):
     map: str
     sheet: encoding.Sheet
 
+    @property
+    def error(self) -> float:
+        """How far the sum of all terms is from the logit, relative to it; infinite where that is 0."""
+        return abs(self.total - self.logit) / abs(self.logit) if self.logit else math.inf
+
 
 _ROUNDING = 1e-6  # Of all terms' magnitudes.
 
@@ -94,21 +99,10 @@ def drawn_terms(
         (['input', 'conv'], 1)
     """
     if classes is not None:
-        all_logits(model, x[:1], 1)
+        answers(model, x[:1], 1)
     images = x if classes is None else x[:1]  # A target may have numbers for each of them.
     explained = next(_maps(model, images, classes, target, 1, options))
     return list(explained.terms or {}), explained.logits.shape[1]
-
-
-def all_logits(model: keras.Model, x: np.ndarray, batch_size: int) -> np.ndarray:
-    """The logits of all classes, (images, classes)."""
-    _, data = batches.for_model(model, x, batch_size=batch_size)
-    exposed = expose_logits(model)
-    outputs = (for_each_image(single(exposed.signals(inputs).outputs)) for inputs, _ in data.batches)
-    logits = np.concatenate(list(outputs))
-    if not np.isfinite(logits).all():
-        raise ValueError("expected finite logits, got NaN or infinity")
-    return logits
 
 
 def explanations(
@@ -119,6 +113,7 @@ def explanations(
     drawn: Sequence[str],
     batch_size: int,
     options: Mapping[str, Any],
+    progress: Progress,
 ) -> tuple[list[Layer], list[list[ExplainedClass]]]:
     """Explains logits, with what each layer adds to them and to their maps.
 
@@ -130,6 +125,7 @@ def explanations(
         drawn: The terms that have a map; see :func:`drawn_terms`.
         batch_size: Images computed at a time.
         options: Those of :data:`OPTIONS` that are given.
+        progress: What is told of each batch.
 
     Returns:
         The layers, and the explanations of each image's classes.
@@ -141,12 +137,14 @@ def explanations(
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
         >>> x, classes = np.ones([1, 8, 8, 3]), np.array([[0, 1]])
-        >>> layers, explained = explanations(model, x, classes, None, ["input", "conv"], 1, {})
+        >>> progress = Progress(model, 1, 1, [], verbose=0)
+        >>> layers, explained = explanations(model, x, classes, None, ["input", "conv"], 1, {}, progress)
         >>> [layer.name for layer in layers], explained[0][1].target
         (['input'], 1)
     """
     of_classes = classes if target is None else None
-    found = decompose(model, x, of_classes, target=target, batch_size=batch_size)
+    pieces = decompose_iter(model, x, of_classes, target=target, batch_size=batch_size)
+    found = joined(list(progress.over(pieces)))
     parts = [*found.inputs, *filter(_beyond_rounding(found), found.layers)]
     implicit = bool(options.get("implicit_biases"))
     if not options.get("simple"):
@@ -158,7 +156,7 @@ def explanations(
     if not np.isfinite(terms).all():
         raise ValueError("expected finite terms of the logits, got NaN or infinity")
     explained: list[list[ExplainedClass]] = []
-    for batch in _maps(model, x, of_classes, target, batch_size, options):
+    for batch in progress.over(_maps(model, x, of_classes, target, batch_size, options)):
         maps, terms_of_maps = batch.maps, batch.terms or {}
         if not np.isfinite(maps).all():
             raise ValueError("expected finite maps, got NaN or infinity")

@@ -16,6 +16,18 @@ from keras_fullgrad.reporting.explanations import ExplainedClass, Layer
 _TEMPLATES = Path(__file__).with_name("templates")
 _CLASSES_SHOWN = 5
 
+_LEAST, _GREATEST = 1e-3, 1e6
+"""Numbers below or above are written in scientific form."""
+
+_FEW = 12
+"""Up to so many images are drawn at once, and found without a search."""
+
+_PARTS = {
+    "css": ["report", "chart", "finding", "print"],
+    "js": ["drawing", "chart", "card", "finding", "start"],
+}
+"""The files of each kind, in the order in which they are put together."""
+
 
 class Card(NamedTuple):
     """An image on the page.
@@ -24,12 +36,14 @@ class Card(NamedTuple):
         name: What it is called.
         pixels: What is shown, (height, width, 3), uint8.
         logits: The logits of all classes, (classes,).
+        probabilities: Their probabilities, likewise. None: the model puts out none.
         explanations: Those of its classes that are explained.
     """
 
     name: str
     pixels: np.ndarray
     logits: np.ndarray
+    probabilities: np.ndarray | None
     explanations: Sequence[ExplainedClass]
 
 
@@ -39,6 +53,7 @@ def render(
     layers: Sequence[Layer],
     cards: Sequence[Card],
     labels: Sequence[str] | None,
+    skipped: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Makes a page.
 
@@ -48,6 +63,7 @@ def render(
         layers: The layers.
         cards: The images.
         labels: The names of the classes. None: their numbers.
+        skipped: The images that are not on the page, each with the reason.
 
     Returns:
         The page, HTML that needs nothing else.
@@ -65,10 +81,15 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = ((_TEMPLATES / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    style, script = (
+        "\n".join((_TEMPLATES / f"{name}.{kind}").read_text("utf-8") for name in names)
+        for kind, names in _PARTS.items()
+    )
     return environment.get_template("report.html").render(
         title=title,
         facts=facts,
+        skipped=skipped,
+        many=len(cards) > _FEW,
         style=style,
         script=script,
         # The browser runs and applies these only, whatever a name says.
@@ -82,6 +103,10 @@ def render(
                 "ranking": _ranking(card, labels),
                 "explanations": [_data(explanation) for explanation in card.explanations],
                 "start": _start(layers, card.explanations[0]),
+                "error": card.explanations[0].error,
+                "probability": None
+                if card.probabilities is None
+                else float(card.probabilities[card.explanations[0].target]),
             }
             for card in cards
         ],
@@ -103,20 +128,33 @@ def _ranking(card: Card, labels: Sequence[str] | None) -> list[dict[str, Any]]:
     places = {explanation.target: place for place, explanation in enumerate(card.explanations)}
     highest = np.argsort(-card.logits, kind="stable")
     shown = [index for rank, index in enumerate(highest.tolist()) if rank < _CLASSES_SHOWN or index in places]
-    decimals = _decimals(np.abs(card.logits).max())
+    greatest = np.abs(card.logits).max()
     return [
         {
             "label": f"class {index}" if labels is None else str(labels[index]),
-            "logit": f"{card.logits[index]:.{decimals}f}",
+            "logit": _number(card.logits[index], greatest),
+            "probability": None if card.probabilities is None else _percent(card.probabilities[index]),
             "explanation": places.get(index),
         }
         for index in shown
     ]
 
 
-def _decimals(greatest: float) -> int:
-    """The decimals that give four digits to the greatest of several numbers."""
-    return max(0, 3 - math.floor(math.log10(greatest or 1)))
+def _number(value: float, greatest: float) -> str:
+    """A number, with as many decimals as give the greatest of those beside it four digits."""
+    if greatest and not _LEAST <= greatest < _GREATEST:
+        return (
+            "0" if value == 0 else np.format_float_scientific(value, precision=3, unique=False, exp_digits=1)
+        )
+    return f"{value:.{max(0, 3 - math.floor(math.log10(greatest or 1)))}f}"
+
+
+def _percent(probability: float) -> str:
+    """A probability, which is neither nothing nor certain because it is rounded."""
+    share = 100 * float(probability)
+    if 0 < share < 0.05:
+        return "< 0.1%"
+    return "> 99.9%" if 99.95 <= share < 100 else f"{share:.1f}%"
 
 
 def _start(layers: Sequence[Layer], explanation: ExplainedClass) -> int:

@@ -1,7 +1,7 @@
 """Takes logits apart into what the inputs and each layer's biases add to them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -70,12 +70,72 @@ def decompose(
         >>> decompose(model, np.ones([1, 8, 8, 3])).relative_error < 1e-4
         True
     """
+    pieces = decompose_iter(
+        model, x, y, target=target, labels=labels, source=source, batch_size=batch_size, tensors=tensors
+    )
+    return joined(list(pieces))
+
+
+def decompose_iter(
+    model: keras.Model,
+    x: Any,
+    y: Any | None = None,
+    *,
+    target: Any | None = None,
+    labels: Labels = True,
+    source: int | str | None = None,
+    batch_size: int | None = None,
+    tensors: bool = False,
+) -> Iterator[Decomposition]:
+    """Takes logits apart batch by batch, so that somebody can be told how far it is.
+
+    Args:
+        model: See :func:`decompose`.
+        x: See :func:`decompose`.
+        y: See :func:`decompose`.
+        target: See :func:`decompose`.
+        labels: See :func:`decompose`.
+        source: See :func:`decompose`.
+        batch_size: See :func:`decompose`.
+        tensors: See :func:`decompose`.
+
+    Returns:
+        An iterator of the decompositions of some images each, for :func:`joined`.
+
+    Raises:
+        ValueError: As :func:`decompose`; at once where it can be told without a batch.
+        TypeError: As :func:`decompose`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
+        >>> [len(piece.logits) for piece in decompose_iter(model, np.ones([3, 4]), batch_size=2)]
+        [2, 1]
+    """
     info, data = batches.for_model(model, x, y, batch_size, target=target, labels=labels)
-    pieces = [
+    return (
         piece
         for inputs, wanted in data.batches
         for piece in _decompose(info, inputs, wanted, tensors=tensors, source=source)
-    ]
+    )
+
+
+def joined(pieces: Sequence[Decomposition]) -> Decomposition:
+    """Puts the decompositions of some images each together.
+
+    Args:
+        pieces: The decompositions, all of one model.
+
+    Returns:
+        That of all images, without the layers that have no bias and add nothing to any.
+
+    Raises:
+        ValueError: If there are none.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
+        >>> len(joined(list(decompose_iter(model, np.ones([3, 4]), batch_size=2))).logits)
+        3
+    """
     if not pieces:
         raise ValueError("expected at least one batch, got an iterable without any")
     inputs = (_join(*parts) for parts in zip(*(piece.inputs for piece in pieces), strict=True))
@@ -89,7 +149,7 @@ def decompose(
 
 
 def _join(*parts: Part) -> Part:
-    def joined(tensors: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+    def of_tensors(tensors: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
         return tuple(np.concatenate(each) for each in zip(*tensors, strict=True))
 
     return dataclasses.replace(
@@ -97,8 +157,8 @@ def _join(*parts: Part) -> Part:
         explicit=np.concatenate([part.explicit for part in parts]),
         implicit=np.concatenate([part.implicit for part in parts]),
         left_out=np.concatenate([part.left_out for part in parts]),
-        explicit_tensors=joined([part.explicit_tensors for part in parts]),
-        implicit_tensors=joined([part.implicit_tensors for part in parts]),
+        explicit_tensors=of_tensors([part.explicit_tensors for part in parts]),
+        implicit_tensors=of_tensors([part.implicit_tensors for part in parts]),
     )
 
 
