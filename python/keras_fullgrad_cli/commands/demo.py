@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from keras_fullgrad_cli.console import check_writable
+from keras_fullgrad_cli.console import check_writable, failing_on
 from keras_fullgrad_cli.startup import start
 
 if TYPE_CHECKING:
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The picture to write, a PNG.")] = Path("fullgrad-demo.png"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The picture to write, of the kind that its suffix says.")
+    ] = Path("fullgrad-demo.png"),
 ) -> None:
     """Explains a small network that names digits in cluttered scenes, and draws its maps."""
+    with failing_on(ValueError):
+        check_drawable(out)
     check_writable(out)
     start()
     from keras_fullgrad.demo import demonstrate, draw
@@ -28,6 +32,19 @@ def demo(
     console.print(_table(result))
     console.print(f"predicted right: {result.correct} of {len(result.predicted)}")
     console.print(f"picture: {out}", soft_wrap=True)
+
+
+def check_drawable(path: Path) -> None:
+    """Checks that a picture can be of the kind that a file's suffix says.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower()[1:] not in ("", *kinds):
+        raise ValueError(f"expected --out to end in one of .{', .'.join(sorted(kinds))}, got {path}")
 
 
 def _table(result: "Demonstration") -> Table:

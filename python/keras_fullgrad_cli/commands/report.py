@@ -14,7 +14,9 @@ SOME_SKIPPED = 3
 
 def report(
     request: Request,
-    out: Annotated[Path, typer.Option(help="The page to write, HTML.")] = Path("fullgrad-report.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write, HTML.")] = Path(
+        "fullgrad-report.html"
+    ),
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at an image that cannot be read.")] = False,
 ) -> None:
