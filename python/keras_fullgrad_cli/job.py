@@ -93,12 +93,14 @@ class Job:
             model = nets.load_model(request.model, request.weights, request.unsafe, request.size)
             standard = request.mean, request.std
             net = nets.for_images(model, request.model, request.size, request.preprocessing, *standard)
-        if target is None and net.classes is not None and request.top > net.classes:
+        if target is None and net.outputs is not None and request.top > net.outputs:
             raise ValueError(
-                f"expected --top from 1 to the {net.classes} classes of the model, got {request.top}"
+                f"expected --top from 1 to the {net.outputs} classes of the model, got {request.top}"
             )
         if own_names is None:
             own_names = labels.of_imagenet() if net.classes == labels.IMAGENET else []
+        if len(own_names) == 1 and net.is_binary:
+            own_names = [f"not {own_names[0]}", *own_names]
         if target is None:
             labels.check(own_names, net.classes, request.labels)
         classes = [labels.index(each, own_names, net.classes) for each in request.classes or []]
@@ -112,6 +114,11 @@ class Job:
     def sources(self) -> list[Source]:
         """The images, and those of kinds that are not read."""
         return [*self.images, *(source for source, _ in self.unread)]
+
+    @property
+    def names_of_outputs(self) -> list[str]:
+        """The names of the model's outputs, or nothing: of a unit its own, not its negative's."""
+        return self.labels[-1:] if self.net.is_binary else self.labels
 
     @property
     def map_shape(self) -> tuple[int, int, int]:
@@ -220,7 +227,7 @@ class Job:
         Raises:
             ValueError: If there are not as many classes as names, or the job is strict and a map is missing.
         """
-        if self.target is None and explained.outputs is not None:
+        if self.target is None and self.net.outputs is None and explained.outputs is not None:
             labels.check(self.labels, explained.outputs.shape[-1], self.request.labels)
         classes = [[]] * len(read) if explained.classes is None else explained.classes.tolist()
         shares = None if self.target else self.net.probability(explained)

@@ -27,7 +27,7 @@ class Net(NamedTuple):
         model: The model.
         size: The height and the width of its images.
         channels: 1 or 3.
-        classes: How many classes it tells apart, where that is known.
+        outputs: How many logits it has, where that is known.
         prepare: From images with values from 0 to 255 to what the model takes.
         of_softmax: Whether it was published with a softmax, without which it is loaded.
     """
@@ -35,7 +35,7 @@ class Net(NamedTuple):
     model: keras.Model
     size: tuple[int, int]
     channels: int
-    classes: int | None
+    outputs: int | None
     prepare: Callable[[np.ndarray], np.ndarray]
     of_softmax: bool
 
@@ -43,6 +43,21 @@ class Net(NamedTuple):
     def shape(self) -> tuple[int, int, int]:
         """The shape of an image."""
         return (*self.size, self.channels)
+
+    @property
+    def ending(self) -> str | None:
+        """What ends it, ``softmax`` or ``sigmoid``, or did before it was published without."""
+        return "softmax" if self.of_softmax else _ending(self.model, self.shape)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether its one unit, behind a sigmoid, is of class 1, and its negative of class 0."""
+        return self.outputs == 1 and self.ending == "sigmoid"
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes it tells apart, where that is known."""
+        return 2 if self.is_binary else self.outputs
 
     def probability(self, explained: Explanation) -> np.ndarray | None:
         """What the model makes of the logits that were explained.
@@ -53,11 +68,10 @@ class Net(NamedTuple):
         Returns:
             Their probabilities, (images, K). None: the model ends in neither a softmax nor a sigmoid.
         """
-        ending = "softmax" if self.of_softmax else _ending(self.model, self.shape)
         logits = np.asarray(explained.logits, np.float64)
-        if ending == "sigmoid":
+        if self.ending == "sigmoid":
             return scipy.special.expit(logits)
-        if ending is None or explained.outputs is None:
+        if self.ending is None or explained.outputs is None:
             return None
         total = scipy.special.logsumexp(np.asarray(explained.outputs, np.float64), axis=-1, keepdims=True)
         return np.exp(logits - total)

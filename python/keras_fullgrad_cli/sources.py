@@ -73,8 +73,10 @@ def check_apart(out: Path, arguments: Sequence[str]) -> None:
     """
     folder = out.resolve()
     for argument in arguments:
-        named = Path(argument).resolve()
-        if not is_url(argument) and named.exists() and folder in (named, *named.parents):
+        if is_url(argument) or PurePath(argument).suffix.lower() in (".csv", PARQUET):
+            continue
+        found = [Path(argument)] if Path(argument).exists() else _matches(argument)
+        if any(folder in (each.resolve(), *each.resolve().parents) for each in found):
             raise ValueError(
                 f"expected --out apart from the images, got {out}, which holds {argument}: name a folder of "
                 f"its own, such as {out / 'maps'}"
@@ -138,18 +140,23 @@ def _found(argument: str, found: Found) -> Iterable[tuple[Source, PurePath]]:
 
 
 def _of_pattern(pattern: str) -> Iterable[tuple[Source, PurePath]]:
-    matches = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
-    root = _shared(matches)
-    folders = {folder for file in matches for folder in file.parents}
-    runs = {folder for folder in folders if (folder / SETTINGS).exists()}
-    files = [
-        Source(str(file))
-        for file in matches
-        if file.is_file() and not _is_left(file.parts[root:]) and runs.isdisjoint(file.parents)
-    ]
+    files = [Source(str(path)) for path in _matches(pattern)]
     if not files:
         raise ValueError(f"expected images that fit the pattern {pattern}, got none")
     return of_table(files).items()
+
+
+def _matches(pattern: str) -> list[Path]:
+    """The files that fit a pattern, but for what systems and runs leave."""
+    paths = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    folders = {folder for path in paths for folder in path.parents}
+    runs = {folder for folder in folders if (folder / SETTINGS).exists()}
+    root = _shared(paths)
+    return [
+        path
+        for path in paths
+        if path.is_file() and runs.isdisjoint(path.parents) and not _is_left(path.parts[root:])
+    ]
 
 
 def _in_folder(folder: Path, found: Found) -> Iterable[tuple[Source, PurePath]]:

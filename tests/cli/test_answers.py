@@ -78,6 +78,22 @@ def test_names_are_as_many_as_classes(photos, tmp_path, colour_net, command, cou
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("names", [["dog"], ["cat", "dog"]])
+def test_one_unit_behind_a_sigmoid_is_of_two_classes(photos, tmp_path, names):
+    path = net(tmp_path, keras.layers.Dense(1, activation="sigmoid"))
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    options = ["--labels", tmp_path / "labels.txt"]
+    explain(photos / "a.png", "--out", tmp_path / "dog", *options, model=path)
+    cat = "cat" if len(names) == 2 else "not dog"
+    explain(photos / "a.png", "--out", tmp_path / "cat", *options, "--class", cat, model=path)
+    found = [next(iter(records(tmp_path / out).values())) for out in ("dog", "cat")]
+    assert [record["labels"] for record in found] == [["dog"], [cat]]
+    assert [record["classes"] for record in found] == [[1], [0]]
+    assert sum(record["probability"][0] for record in found) == pytest.approx(1)
+    said = run("report", path, photos / "a.png", *options, "--out", tmp_path / "page.html")
+    assert said.status == 0, said.err
+
+
 def test_a_class_that_was_misspelt(photos, tmp_path, colour_net):
     (tmp_path / "labels.txt").write_text("cat\ndog\nhorse\ncow")
     options = ["--labels", tmp_path / "labels.txt", "--class", "hrose", "--out", tmp_path / "out"]

@@ -144,13 +144,23 @@ def test_a_missing_url_is_told():
         sources.find(["file:///nowhere/a.png"])
 
 
+@pytest.mark.parametrize("images", ["photos", "photos/a.png", "photos/*.png", "photos/**/*"])
 @pytest.mark.parametrize("out", ["photos", "."])
-def test_results_do_not_go_among_the_images(photos, tmp_path, monkeypatch, out):
+def test_results_do_not_go_among_the_images(photos, tmp_path, monkeypatch, images, out):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.keras").touch()
-    said = run("explain", "net.keras", "photos", "--out", out)
+    said = run("explain", "net.keras", images, "--out", out)
     assert said.status == 1
-    assert f"expected --out apart from the images, got {out}, which holds photos" in said.err
+    assert f"expected --out apart from the images, got {out}, which holds {images}" in said.err
+
+
+@pytest.mark.parametrize("images", ["photos", "photos/a.png", "photos/**/*"])
+def test_results_may_go_into_a_folder_below(photos, tmp_path, monkeypatch, images):
+    monkeypatch.chdir(tmp_path)
+    (photos / "maps").mkdir()
+    for name in (sources.SETTINGS, "a.overlay.png"):
+        (photos / "maps" / name).touch()
+    sources.check_apart(photos / "maps", [images])
 
 
 def test_a_folder_of_results_is_no_folder_of_images(photos):

@@ -47,7 +47,7 @@ def report(
             out=out,
             images=[image.pixels for image in read],
             names=[image.entry.source.path for image in read],
-            labels=job.labels or None,
+            labels=job.names_of_outputs or None,
             batch_size=request.batch_size,
             title=title,
             **job.params,
