@@ -93,7 +93,8 @@ class Folder:
             unfinished.unlink()
 
     def _clear(self) -> None:
-        """Removes what a run wrote; the index last, so that what is left after a kill is still its own."""
+        """Removes what a run wrote: first its settings, without which none goes on, and last the index."""
+        (self.path / SETTINGS).unlink(missing_ok=True)
         for record in self._done.values():
             for ending in ENDINGS.values():
                 (self.path / f"{record['name']}{ending}").unlink(missing_ok=True)

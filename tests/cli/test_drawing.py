@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 import keras_fullgrad as ke
 from cli.running import contents, explain, panel, photograph, pixels, records
 from keras_fullgrad_cli import contact
-from keras_fullgrad_cli.folder import Entry, Place
+from keras_fullgrad_cli.folder import Entry, Folder, Place
 from keras_fullgrad_cli.formats import PLACE, Drawing, coloured, overlay
 from keras_fullgrad_cli.framing import carried_back, framed
 from keras_fullgrad_cli.images import photograph as read
@@ -179,6 +179,25 @@ def test_the_net_sees_what_was_asked_for(tmp_path, colour_net, resize):
     maps = [np.load(tmp_path / out) for out in ("out/photo.npy", "same/framed.npy")]
     assert maps[0].shape == (24, 20, 1)
     np.testing.assert_array_equal(*maps)
+
+
+def test_overwriting_that_was_cut_off_is_no_run_to_go_on_with(tmp_path, monkeypatch):
+    record = {"path": "a.png", "wanted": None, "name": "a", "row": 0}
+    with Folder(tmp_path / "out", {}) as folder:
+        folder.write("a.npy", b"map")
+        folder.record([record])
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_fullgrad_cli.folder.shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Folder(tmp_path / "out", {}, overwrite=True)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="expected the settings of the run"):
+        Folder(tmp_path / "out", {}, resume=True)
+    with Folder(tmp_path / "out", {}, overwrite=True) as folder:
+        assert list(folder.records()) == []
 
 
 @pytest.mark.slow
