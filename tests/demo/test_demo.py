@@ -40,8 +40,9 @@ def test_command_writes_picture_and_table(tmp_path):
         assert min(picture.size) > 500
 
 
-@pytest.mark.parametrize("place", [".", "missing/demo.png"])
+@pytest.mark.parametrize("place", [".", "file/demo.png"])
 def test_unwritable_path_ends_before_anything_is_computed(tmp_path, monkeypatch, place):
+    (tmp_path / "file").touch()
     monkeypatch.setattr("keras_fullgrad.demo.demonstrate", lambda: pytest.fail("computed"))
     result = CliRunner().invoke(cli.app, ["demo", "--out", str(tmp_path / place)])
     assert result.exit_code == 1
