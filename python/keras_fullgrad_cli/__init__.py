@@ -13,7 +13,12 @@ from keras_fullgrad_cli.commands.info import info
 from keras_fullgrad_cli.commands.report import report
 from keras_fullgrad_cli.options import taking_request
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    no_args_is_help=True,
+    # Rich would cut words in boxes that are narrower than the terminal, and keep the breaks of source lines.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -31,5 +36,13 @@ def main(
     """FullGrad saliency maps for Keras models."""
 
 
-for command in (demo, info, completeness, taking_request(explain), taking_request(report), benchmark):
-    app.command()(command)
+# Typer would cut the first sentences of what commands say of themselves.
+for command, does in (
+    (demo, "Draws the maps of a small net, to try it."),
+    (info, "Tells what was built, and what it runs on."),
+    (completeness, "Tells what a model's logits are made of."),
+    (taking_request(explain), "Draws the maps of images over them."),
+    (taking_request(report), "Writes a page of images, layer by layer."),
+    (benchmark, "Times maps against the plain gradient."),
+):
+    app.command(short_help=does)(command)

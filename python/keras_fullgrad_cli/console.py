@@ -8,11 +8,30 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.status import Status
+from rich.table import Column
 from rich.text import Text
+
+from keras_fullgrad_cli.paths import MissingPathError
+from keras_fullgrad_cli.wording import as_options
 
 STDERR = Console(stderr=True)
 """The one console of all that goes there, so that lines and a progress bar do not run into each other."""
+
+
+MISTYPED = 2
+"""How a command ends that was given what there is not, as Typer ends one that was given no such option."""
+
+_WIDE = 100
 
 
 def say(message: str) -> None:
@@ -20,19 +39,25 @@ def say(message: str) -> None:
     STDERR.print(message, soft_wrap=True, markup=False, highlight=False)
 
 
-def fail(message: str) -> NoReturn:
-    """Ends the command with status 1."""
-    say(f"error: {message}")
-    raise typer.Exit(1)
+def fail(message: str, status: int = 1) -> NoReturn:
+    """Ends the command."""
+    say(f"error: {as_options(message)}")
+    raise typer.Exit(status)
 
 
 @contextlib.contextmanager
-def failing_on(*errors: type[BaseException]) -> Iterator[None]:
-    """Ends the command where the library refuses what it was given."""
+def failing_on(*errors: type[BaseException], missing: int = MISTYPED) -> Iterator[None]:
+    """Ends the command where the library refuses what it was given.
+
+    Args:
+        errors: What it raises then. The command ends with status 1.
+        missing: The status where a path that was named leads nowhere.
+    """
     try:
         yield
     except errors as error:
-        fail(str(error) or type(error).__name__)
+        status = missing if isinstance(error, MissingPathError) else 1
+        fail(str(error) or type(error).__name__, status)
 
 
 @contextlib.contextmanager
@@ -41,17 +66,18 @@ def notes() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = lambda message, *_: say(f"note: {message}")
+        warnings.showwarning = lambda message, *_: say(f"note: {as_options(str(message))}")
         yield
 
 
-_TEXTS = 44  # What stands beside a bar is about as wide.
-
-
 class _Rate(ProgressColumn):
+    def get_table_column(self) -> Column:
+        return Column(no_wrap=True)
+
     def render(self, task: Task) -> Text:
         done = task.completed - task.fields["before"]
-        return Text(f"{done / task.elapsed:.1f} images/s" if done and task.elapsed else "")
+        rate = f"{done / task.elapsed:.1f} images/s" if done and task.elapsed else ""
+        return Text(rate, no_wrap=True)
 
 
 def progress_bar() -> Progress:
@@ -59,15 +85,26 @@ def progress_bar() -> Progress:
 
     Its task has a field ``before``: the images that are not of this run.
     """
-    texts = (MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    columns = (BarColumn(min(40, STDERR.width - _TEXTS)), *texts) if STDERR.width > _TEXTS + 4 else texts[:2]
-    return Progress(*columns, console=STDERR)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(compact=True),
+    )
+    return Progress(*columns, console=STDERR, expand=STDERR.width < _WIDE)
+
+
+def working(what: str, console: Console = STDERR) -> Status:
+    """Says on a terminal what takes a while, for as long as it takes."""
+    return console.status(Text(f"{what} ...", overflow="ellipsis", no_wrap=True))
 
 
 def check_writable(path: Path) -> None:
-    """Ends the command where a file cannot be written, before anything is computed for it."""
+    """Makes a file's folder, and ends the command, before it computes, where the file cannot be written."""
     existed = path.exists()
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
     except OSError as error:
         fail(f"cannot write {path}: {error.strerror}")

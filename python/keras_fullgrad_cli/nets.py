@@ -1,18 +1,22 @@
 """Loads nets by name or from files, with what they expect of an image."""
 
+import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import scipy.special
+import tensorflow as tf
 
-from keras_fullgrad import _keras
+from keras_fullgrad import Explanation, _keras
+from keras_fullgrad.model.exposing import expose_logits
 from keras_fullgrad.model.info import read_model
-from keras_fullgrad_cli.options import Preprocessing
+from keras_fullgrad_cli.options import APPLICATIONS, Preprocessing
+from keras_fullgrad_cli.paths import check_exists, closest
 
-_APPLICATIONS = "keras.applications:"
 _SAFE_H5 = (3, 11, 3)  # Earlier releases load .h5 files without regard to `safe_mode` (CVE-2025-9905).
 
 
@@ -23,20 +27,54 @@ class Net(NamedTuple):
         model: The model.
         size: The height and the width of its images.
         channels: 1 or 3.
-        classes: How many classes it tells apart, where that is known.
+        outputs: How many logits it has, where that is known.
         prepare: From images with values from 0 to 255 to what the model takes.
+        of_softmax: Whether it was published with a softmax, without which it is loaded.
     """
 
     model: keras.Model
     size: tuple[int, int]
     channels: int
-    classes: int | None
+    outputs: int | None
     prepare: Callable[[np.ndarray], np.ndarray]
+    of_softmax: bool
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """The shape of an image."""
         return (*self.size, self.channels)
+
+    @property
+    def ending(self) -> str | None:
+        """What ends it, ``softmax`` or ``sigmoid``, or did before it was published without."""
+        return "softmax" if self.of_softmax else _ending(self.model, self.shape)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether its one unit, behind a sigmoid, is of class 1, and its negative of class 0."""
+        return self.outputs == 1 and self.ending == "sigmoid"
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes it tells apart, where that is known."""
+        return 2 if self.is_binary else self.outputs
+
+    def probability(self, explained: Explanation) -> np.ndarray | None:
+        """What the model makes of the logits that were explained.
+
+        Args:
+            explained: Logits of classes.
+
+        Returns:
+            Their probabilities, (images, K). None: the model ends in neither a softmax nor a sigmoid.
+        """
+        logits = np.asarray(explained.logits, np.float64)
+        if self.ending == "sigmoid":
+            return scipy.special.expit(logits)
+        if self.ending is None or explained.outputs is None:
+            return None
+        total = scipy.special.logsumexp(np.asarray(explained.outputs, np.float64), axis=-1, keepdims=True)
+        return np.exp(logits - total)
 
 
 def load_model(
@@ -57,10 +95,12 @@ def load_model(
     Raises:
         ValueError: If there is no such model, or it does not load; the message says why.
     """
-    if name.startswith(_APPLICATIONS):
+    if name.startswith(APPLICATIONS):
         build = _builder(name)
         options: dict[str, Any] = {} if size is None else {"input_shape": (*size, 3)}
         keras.utils.set_random_seed(0)
+        if weights not in ("none", "imagenet"):
+            check_exists(weights, "--weights to be imagenet, none or a file")
         try:
             return build(
                 weights=None if weights == "none" else weights, classifier_activation=None, **options
@@ -68,8 +108,9 @@ def load_model(
         except Exception as error:  # A download fails in many ways.
             raise ValueError(f"{name} with weights '{weights}': {error}") from error
     path = Path(name)
-    if not path.is_file():
-        raise ValueError(f"expected a .keras or .h5 file, or {_APPLICATIONS}NAME, got {name}")
+    check_exists(path, f"a .keras or .h5 file, or {APPLICATIONS}NAME")
+    if path.is_dir():
+        raise ValueError(f"expected a .keras or .h5 file, or {APPLICATIONS}NAME, got the folder {name}")
     if path.suffix != ".keras" and not unsafe and _version() < _SAFE_H5:
         raise ValueError(
             f"expected a .keras file, got {path}: Keras {keras.__version__} runs code that an .h5 file "
@@ -87,6 +128,8 @@ def for_images(
     name: str,
     size: tuple[int, int] | None = None,
     preprocessing: Preprocessing = Preprocessing.auto,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Net:
     """Finds what a model expects of an image.
 
@@ -97,6 +140,9 @@ def for_images(
         preprocessing: ``auto``: as the net of keras.applications was trained, or none where the model's own
             layers rescale; ``raw``: values from 0 to 255; ``unit``: from 0 to 1; ``tf``, ``torch`` or
             ``caffe``: as `keras.applications.imagenet_utils` does it.
+        mean: What is subtracted from values from 0 to 255, one number or one for each channel, in the place
+            of ``preprocessing``.
+        std: What they are divided by then.
 
     Returns:
         The net.
@@ -121,7 +167,15 @@ def for_images(
     size = size or own
     if any(mine not in (None, asked) for mine, asked in zip(own, size, strict=True)):
         raise ValueError(f"expected --size {height}x{width}, which the model takes, got {size[0]}x{size[1]}")
-    return Net(model, size, channels, info.classes, _preprocessing(model, name, preprocessing))
+    if mean is None and std is None:
+        prepare = _preprocessing(model, name, preprocessing)
+    else:
+        if preprocessing not in (Preprocessing.auto, Preprocessing.raw):
+            raise ValueError(
+                f"expected --preprocessing or --mean and --std, got {preprocessing.value} and them"
+            )
+        prepare = _standardisation(mean or [0], std or [1], channels)
+    return Net(model, size, channels, info.classes, prepare, name.startswith(APPLICATIONS))
 
 
 def _version() -> tuple[int, ...]:
@@ -132,14 +186,28 @@ def _builder(name: str) -> Callable[..., keras.Model]:
     known = {
         key: value for key, value in vars(keras.applications).items() if isinstance(value, types.FunctionType)
     }
-    found = known.get(name.removeprefix(_APPLICATIONS))
-    if found is None:
-        raise ValueError(f"expected a net of keras.applications, got '{name}'; there are {', '.join(known)}")
-    return found
+    wanted = name.removeprefix(APPLICATIONS)
+    if wanted not in known:
+        close = closest(wanted, known)
+        instead = f"did you mean {close}?" if close else f"there are {', '.join(known)}"
+        raise ValueError(f"expected a net of keras.applications, got '{wanted}'; {instead}")
+    return known[wanted]
+
+
+@functools.lru_cache(1)
+def _ending(model: keras.Model, shape: tuple[int, ...]) -> str | None:
+    """The softmax or sigmoid that ends a model, by name, as the library finds it where it takes it off."""
+    found: list[str | None] = []
+
+    def listen(images: tf.Tensor) -> None:
+        found.extend(expose_logits(model).signals(images).activations)
+
+    tf.function(listen, autograph=False).get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
+    return found[0].removeprefix("log_") if len(found) == 1 and found[0] else None
 
 
 def _preprocessing(model: keras.Model, name: str, mode: Preprocessing) -> Callable[[np.ndarray], np.ndarray]:
-    if mode is Preprocessing.auto and name.startswith(_APPLICATIONS):
+    if mode is Preprocessing.auto and name.startswith(APPLICATIONS):
         preprocess = _keras.preprocessing_of(_builder(name))
         return lambda images: preprocess(images.astype(np.float32))
     if mode is Preprocessing.auto:
@@ -153,8 +221,25 @@ def _preprocessing(model: keras.Model, name: str, mode: Preprocessing) -> Callab
         return lambda images: images.astype(np.float32)
     if mode is Preprocessing.unit:
         return lambda images: images.astype(np.float32) / 255
+    if mode is Preprocessing.tf:
+        return lambda images: images.astype(np.float32) / 127.5 - 1
     if model.inputs[0].shape[-1] != 3:
-        raise ValueError(f"expected --preprocessing raw or unit for a net of grey images, got {mode.value}")
+        raise ValueError(
+            f"expected --preprocessing raw, unit or tf, or --mean and --std, for a net of grey images, got "
+            f"{mode.value}, whose numbers are those of colours"
+        )
     return lambda images: keras.applications.imagenet_utils.preprocess_input(
         images.astype(np.float32), data_format="channels_last", mode=mode.value
     )
+
+
+def _standardisation(
+    mean: Sequence[float], std: Sequence[float], channels: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    for name, numbers in (("--mean", mean), ("--std", std)):
+        if len(numbers) not in (1, channels):
+            raise ValueError(f"expected one number for {name}, or {channels}, got {len(numbers)}")
+    if not all(each > 0 for each in std):
+        raise ValueError(f"expected --std above 0, got {', '.join(f'{each:g}' for each in std)}")
+    subtracted, divisor = np.array(mean, np.float32), np.array(std, np.float32)
+    return lambda images: (images.astype(np.float32) - subtracted) / divisor

@@ -10,7 +10,15 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from keras_fullgrad_cli.images import MOST_PIXELS
+from keras_fullgrad_cli import paths, sources
+from keras_fullgrad_cli.console import failing_on
+
+MOST_PIXELS = 100_000_000
+"""Larger images are refused unread: a small file can unpack to more than memory holds."""
+
+
+APPLICATIONS = "keras.applications:"
+"""How the name of a net begins that Keras has itself."""
 
 
 class Format(str, enum.Enum):
@@ -28,6 +36,14 @@ class EngineName(str, enum.Enum):
 
     local = "local"
     ray = "ray"
+
+
+class Resize(str, enum.Enum):
+    """How an image is brought to the size that a model takes."""
+
+    stretch = "stretch"
+    crop = "crop"
+    pad = "pad"
 
 
 class Preprocessing(str, enum.Enum):
@@ -48,11 +64,22 @@ class ImageSize(NamedTuple):
     width: int
 
 
+class PerChannel(tuple[float, ...]):
+    """A number for each channel, or one for all."""
+
+
 def _size(text: str) -> ImageSize:
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise typer.BadParameter(f"expected a size such as 224 or 224x320, got {text!r}")
     return ImageSize(int(parts[0]), int(parts[-1]))
+
+
+def _numbers(text: str) -> PerChannel:
+    try:
+        return PerChannel(float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"expected numbers such as 127 or 124,116,104, got {text!r}") from None
 
 
 ModelName = Annotated[str, typer.Argument(help="A .keras or .h5 file, or keras.applications:NAME.")]
@@ -63,6 +90,18 @@ Unsafe = Annotated[bool, typer.Option("--unsafe", help="Load a file that holds c
 Size = Annotated[
     ImageSize | None,
     typer.Option(parser=_size, metavar="HEIGHT[xWIDTH]", help="Of images, where the model takes any."),
+]
+Mean = Annotated[
+    PerChannel | None,
+    typer.Option(
+        parser=_numbers,
+        metavar="NUMBER[,...]",
+        help="Subtracted from values from 0 to 255, of each channel or all, in place of --preprocessing.",
+    ),
+]
+Std = Annotated[
+    PerChannel | None,
+    typer.Option(parser=_numbers, metavar="NUMBER[,...]", help="What they are divided by then."),
 ]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Images computed at a time. By default chosen by their size.")
@@ -101,13 +140,23 @@ class Request:
             "keras.applications has its own, and a file's must be known.",
         ),
     ] = Preprocessing.auto
-    crop: Annotated[
-        bool, typer.Option("--crop", help="Cut out the middle of images instead of squeezing them.")
-    ] = False
+    mean: Mean = None
+    std: Std = None
+    resize: Annotated[
+        Resize,
+        typer.Option(
+            help="How images are brought to the model's size: squeezed, their middle cut out, or whole with "
+            "black around."
+        ),
+    ] = Resize.stretch
     max_pixels: Annotated[int, typer.Option(min=1, help="Skip larger images unread.")] = MOST_PIXELS
-    labels: Annotated[Path | None, typer.Option(help="Names of the classes: a line for each, or JSON.")] = (
-        None
-    )
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Names of the classes: a line for each, or JSON. By default ImageNet's for 1000 classes, "
+            "where this machine has them."
+        ),
+    ] = None
     classes: Annotated[
         list[str] | None,
         typer.Option("--class", help="A class to explain, by index or label; may be repeated."),
@@ -139,6 +188,18 @@ class Request:
         str, typer.Option(metavar="<auto|native|tensorflow>", help="What runs the fused op.")
     ] = "auto"
 
+    def check(self) -> None:
+        """Checks that there is what the request names on this machine.
+
+        Raises:
+            MissingPathError: If a path leads nowhere.
+        """
+        sources.check(self.images)
+        if not self.model.startswith(APPLICATIONS):
+            paths.check_exists(self.model, f"a .keras or .h5 file, or {APPLICATIONS}NAME")
+        if self.labels is not None:
+            paths.check_exists(self.labels, "a file of labels")
+
 
 def taking_request(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command, whose first parameter is a request, the options of one beside its own."""
@@ -147,7 +208,11 @@ def taking_request(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def flat(**values: Any) -> None:
-        command(Request(**{name: values.pop(name) for name in shared}), **values)
+        request = Request(**{name: values.pop(name) for name in shared})
+        # At once: the library takes seconds to load, and a model may take minutes.
+        with failing_on(paths.MissingPathError):
+            request.check()
+        command(request, **values)
 
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*shared.values(), *own)]
     signature = inspect.Signature(parameters)

@@ -4,6 +4,8 @@ import functools
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
+from keras_fullgrad_cli.paths import MissingPathError
+
 if TYPE_CHECKING:
     from pyarrow import NativeFile
     from pyarrow.fs import FileSystem
@@ -21,16 +23,20 @@ def files(url: str) -> list[str] | None:
         url: The folder.
 
     Returns:
-        Their URLs, in order. None: there is no such folder.
+        Their URLs, in order. None: it is a file.
 
     Raises:
+        MissingPathError: If it is neither.
         ValueError: If pyarrow is not installed, does not know such URLs, or cannot list the folder.
     """
     filesystem, path = _located(url)
     from pyarrow.fs import FileSelector, FileType
 
     try:
-        if filesystem.get_file_info(path).type != FileType.Directory:
+        kind = filesystem.get_file_info(path).type
+        if kind == FileType.NotFound:
+            raise MissingPathError(f"expected an image or a folder of images, there is no {url}")
+        if kind != FileType.Directory:
             return None
         found = filesystem.get_file_info(FileSelector(path, recursive=True))
     except (OSError, UnicodeDecodeError) as error:

@@ -1,11 +1,12 @@
 """What comes of images: maps, and reasons why there are none."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_fullgrad_cli.folder import Entry
-from keras_fullgrad_cli.images import Source
+from keras_fullgrad_cli.sources import Source
 
 
 class Result(NamedTuple):
@@ -13,25 +14,36 @@ class Result(NamedTuple):
 
     Attributes:
         entry: The image.
-        pixels: What it shows, (height, width, channels), uint8.
-        map: The map, (height, width, K).
+        file: Its file, or what that holds.
+        map: The map of what the net saw, (height, width, K).
         classes: The classes that were explained, K.
         labels: Their names.
         logits: Their logits.
+        probability: What the model makes of the logits, K. None: it does not end in a softmax or sigmoid.
     """
 
     entry: Entry
-    pixels: np.ndarray
+    file: str | bytes
     map: np.ndarray
     classes: list[int]
     labels: list[str]
     logits: list[float]
+    probability: list[float] | None
+
+    @property
+    def captions(self) -> list[tuple[str, str]]:
+        """What is written above the picture of each map."""
+        return captions(self.labels, self.logits, self.probability)
 
     @property
     def record(self) -> dict[str, Any]:
         """What the index says of the image."""
-        results = {"classes": self.classes, "labels": self.labels, "logits": self.logits}
-        return self.entry.source._asdict() | self.entry.place._asdict() | results
+        found = ("classes", "labels", "logits", "probability")
+        return (
+            self.entry.source._asdict()
+            | self.entry.place._asdict()
+            | {name: getattr(self, name) for name in found}
+        )
 
 
 class Outcome(NamedTuple):
@@ -44,3 +56,15 @@ class Outcome(NamedTuple):
 
     records: list[dict[str, Any]]
     unreadable: list[tuple[Source, str]]
+
+
+def captions(
+    labels: Sequence[str], logits: Sequence[float], probability: Sequence[float] | None
+) -> list[tuple[str, str]]:
+    """Names each class, and says how sure the model is of it, or how high the logit is."""
+    if probability is None:
+        values = [f"logit {logit:.3g}" for logit in logits]
+    else:
+        values = ["<0.1%" if share < 0.001 else f"{share:.1%}" for share in probability]
+    names = [f"class {label}" if label.isdecimal() else label for label in labels]
+    return list(zip(names, values, strict=True))

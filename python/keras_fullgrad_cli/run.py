@@ -2,14 +2,15 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from keras_fullgrad_cli.console import progress_bar, say
 from keras_fullgrad_cli.engines import Engine
 from keras_fullgrad_cli.folder import Folder
-from keras_fullgrad_cli.images import Source
 from keras_fullgrad_cli.job import Job
 from keras_fullgrad_cli.results import Outcome
+from keras_fullgrad_cli.sources import Source
 from keras_fullgrad_cli.writing import Writer
 
 
@@ -18,7 +19,7 @@ class Run:
 
     def __init__(self, job: Job, folder: Folder, writer: Writer) -> None:
         self._job, self._folder, self._writer = job, folder, writer
-        self._entries = folder.entries(job.sources)
+        self._entries = folder.entries(job.images)
         self._before = sum(entry.done for entry in self._entries)
         self._seconds = 0.0
         self.explained = 0
@@ -32,15 +33,19 @@ class Run:
         rows = [entry.place.row for entry in self._entries] + [each["row"] for each in self._folder.records()]
         self._writer.prepare(1 + max(rows), job.map_shape)
         # The batches are those of a run that was never cut off: others would differ by rounding.
+        self._skip(job.unread)
         batches = (self._entries[start : start + size] for start in range(0, len(self._entries), size))
         with progress_bar() as progress:
             before = self._before
-            task = progress.add_task("", total=len(self._entries), completed=before, before=before)
+            task = progress.add_task(
+                "reading and tracing", total=len(self._entries), completed=before, before=before
+            )
             try:
                 with contextlib.closing(engine(job, batches, self._writer)) as outcomes:
                     for outcome in outcomes:
                         self._enter(outcome)
-                        progress.update(task, completed=self._before + self.explained + len(self.skipped))
+                        done = before + self.explained + len(self.skipped) - len(job.unread)
+                        progress.update(task, description="explaining", completed=done)
             except KeyboardInterrupt:
                 self.interrupted = True
             finally:
@@ -50,7 +55,10 @@ class Run:
     def _enter(self, outcome: Outcome) -> None:
         self._folder.record(outcome.records)
         self.explained += len(outcome.records)
-        for source, reason in outcome.unreadable:
+        self._skip(outcome.unreadable)
+
+    def _skip(self, unreadable: Sequence[tuple[Source, str]]) -> None:
+        for source, reason in unreadable:
             say(f"skipped {source.path}: {reason}")
             self._folder.skip([source._asdict() | {"error": reason}])
             self.skipped.append((source, reason))
@@ -59,7 +67,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What was done, in plain values."""
         return {
-            "images": len(self._entries),
+            "images": len(self._job.sources),
             "explained": self.explained,
             "done before": self._before,
             "skipped": [source._asdict() | {"error": reason} for source, reason in self.skipped],
@@ -69,7 +77,7 @@ class Run:
         }
 
     def __str__(self) -> str:
-        parts = [f"explained {self.explained} of {len(self._entries)} images into {self._folder.path}"]
+        parts = [f"explained {self.explained} of {len(self._job.sources)} images into {self._folder.path}"]
         if self._before:
             parts.append(f"{self._before} were done before")
         if self.skipped:

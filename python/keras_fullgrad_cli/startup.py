@@ -4,11 +4,16 @@ import contextlib
 import importlib
 import os
 from collections.abc import Iterator
+from typing import IO
+
+from rich.console import Console
+
+from keras_fullgrad_cli.console import working
 
 
 def start() -> None:
     """Loads the library, and lets it keep its memory."""
-    with _quiet():
+    with _quiet() as stderr, working("loading TensorFlow", Console(file=stderr)):
         importlib.import_module("tensorflow")
     from keras_fullgrad.running.memory import keep_host_memory
 
@@ -16,15 +21,16 @@ def start() -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the lines that TensorFlow logs as it loads off the screen."""
+def _quiet() -> Iterator[IO[str]]:
+    """Keeps the lines that TensorFlow logs as it loads off the screen; yields what still leads there."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Some are written before TensorFlow has read its log level.
     stderr = os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        yield
+        with os.fdopen(os.dup(stderr), "w") as still_heard:
+            yield still_heard
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_fullgrad.reporting.files import write_whole
+from keras_fullgrad_cli import folder as names
 from keras_fullgrad_cli.options import Format
 from keras_fullgrad_cli.results import Result
 
@@ -38,7 +39,7 @@ class ZarrStore:
 
     def __init__(self, folder: Path) -> None:
         _check_installed("zarr", "zarr 3", "zarr")
-        self._path = folder / "maps.zarr"
+        self._path = folder / names.STORES[Format.zarr]
 
     def prepare(self, rows: int, shape: tuple[int, int, int]) -> None:
         """See :class:`Store`."""
@@ -90,7 +91,7 @@ class ParquetStore:
 
     def __init__(self, folder: Path) -> None:
         _check_installed("pyarrow.parquet", "pyarrow", "ray")
-        self._path = folder / "maps.parquet"
+        self._path = folder / names.STORES[Format.parquet]
 
     def prepare(self, rows: int, shape: tuple[int, int, int]) -> None:
         """See :class:`Store`."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_fullgrad_cli import remote
-from keras_fullgrad_cli.images import Source
+from keras_fullgrad_cli.sources import Source
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile

@@ -2,28 +2,29 @@
 
 import platform
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from keras_fullgrad.reporting.files import write_whole
-from keras_fullgrad_cli.formats import ENCODERS
-from keras_fullgrad_cli.images import SETTINGS
+from keras_fullgrad_cli import contact
+from keras_fullgrad_cli.folder import SHEET
+from keras_fullgrad_cli.formats import ENCODERS, Drawing
 from keras_fullgrad_cli.options import Format
 from keras_fullgrad_cli.results import Result
+from keras_fullgrad_cli.sources import SETTINGS
 from keras_fullgrad_cli.stores import STORES
 
 
 class Writer:
     """Writes the maps of a run into its folder; it may be sent to other processes, which then write too."""
 
-    def __init__(self, folder: Path, formats: Sequence[Format], cmap: str, strength: float) -> None:
+    def __init__(self, folder: Path, formats: Sequence[Format], drawing: Drawing) -> None:
         """Chooses forms.
 
         Args:
             folder: The folder.
             formats: The forms.
-            cmap: Matplotlib's name of a colour map.
-            strength: How much an overlay covers.
+            drawing: How maps are drawn.
 
         Raises:
             ValueError: If the package for a form is not installed.
@@ -31,7 +32,8 @@ class Writer:
         self._folder = folder
         self._encoders = [ENCODERS[each] for each in dict.fromkeys(formats) if each in ENCODERS]
         self._stores = [STORES[each](folder) for each in dict.fromkeys(formats) if each in STORES]
-        self._drawing = (cmap, strength)
+        self._drawing = drawing
+        self._with_sheet = Format.overlay in formats
 
     def check(self) -> None:
         """Checks that the folder is on this machine too.
@@ -54,9 +56,7 @@ class Writer:
         """Writes maps."""
         for result in results:
             for ending, encode in self._encoders:
-                data = encode(result.pixels, result.map, *self._drawing)
-                with write_whole(self._folder / f"{result.entry.place.name}{ending}") as file:
-                    file.write(data)
+                self._write(f"{result.entry.place.name}{ending}", encode(result, self._drawing))
         for store in self._stores:
             store.write(results)
 
@@ -65,3 +65,12 @@ class Writer:
         found = list(records)
         for store in self._stores:
             store.finish(found)
+        if self._with_sheet and found:
+            self._write(SHEET, contact.sheet(self._folder, found))
+
+    def _write(self, name: str, data: bytes) -> None:
+        # The folder itself is there, or was lost and is not to be made anew.
+        for parent in reversed([*PurePath(name).parents][:-1]):
+            (self._folder / parent).mkdir(exist_ok=True)
+        with write_whole(self._folder / name) as file:
+            file.write(data)

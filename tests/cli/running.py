@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import keras_fullgrad_cli as cli
 from keras_fullgrad.demo.show import NET
+from keras_fullgrad_cli.formats import PLACE
 
 
 def photograph(seed, height=40, width=30, channels=3):
@@ -53,6 +54,13 @@ def records(folder):
 def contents(folder):
     """What each file of a run holds."""
     return {str(f.relative_to(folder)): f.read_bytes() for f in Path(folder).rglob("*") if f.is_file()}
+
+
+def panel(path, left=0):
+    """What the picture of the first map in an overlay's file shows; or another, so far to its right."""
+    with Image.open(path) as image:
+        place = [int(edge) for edge in image.info[PLACE].split()]
+        return np.asarray(image.crop((place[0] + left, place[1], place[2] + left, place[3])))
 
 
 def pixels(path):

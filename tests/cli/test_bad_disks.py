@@ -50,10 +50,10 @@ def test_files_that_grow_too_large(photos, tmp_path):
     said = in_a_process(*arguments, preexec_fn=limited)
     assert said.returncode == 1
     assert "File too large; --resume goes on" in said.stderr
-    assert not list(out.glob("*.npy"))
+    assert not list(out.rglob("*.npy"))
     again = in_a_process(*arguments, "--resume")
     assert again.returncode == 0, again.stderr
-    assert len(records(out)) == len(list(out.glob("*.npy"))) == 5
+    assert len(records(out)) == len(list(out.rglob("*.npy"))) == 5
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_a_full_disk(photos, tmp_path):
         assert "No space left on device; --resume goes on" in said.stderr
         done = len(records(disk / "out"))
         assert 0 < done < 5
-        assert len(list((disk / "out").glob("*.npy"))) == done
+        assert len(list((disk / "out").rglob("*.npy"))) == done
         subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
         again = in_a_process(*arguments, "--resume")
         assert again.returncode == 0, again.stderr
@@ -106,7 +106,7 @@ def test_a_folder_that_is_lost_on_the_way(photos, tmp_path, monkeypatch, loss):
     monkeypatch.undo()
     again = explain(photos, *options, "--resume")
     assert f"explained {5 if loss == 'vanishes' else 3} of 5 images" in again.out
-    assert len(records(out)) == len(list(out.glob("*.npy"))) == 5
+    assert len(records(out)) == len(list(out.rglob("*.npy"))) == 5
 
 
 def test_the_working_folder_may_hold_anything(photos, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.running import explain, photograph, pixels, records
+from cli.running import explain, panel, photograph, records
 
 pytestmark = pytest.mark.slow
 
@@ -23,18 +23,13 @@ def image(message=None):
     return register
 
 
-@image("expected a file, there is none")
-def missing(path):
-    return path / "missing.png"
-
-
-@image("expected an image (BMP, GIF, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP), got something else")
+@image("expected an image (BMP, GIF, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP")
 def text_named_png(path):
     (path / "text.png").write_text("no picture")
     return path / "text.png"
 
 
-@image("got something else")
+@image("the file is empty")
 def empty_file(path):
     (path / "empty.jpg").touch()
     return path / "empty.jpg"
@@ -70,7 +65,7 @@ def floats(path):
     return path / "floats.tif"
 
 
-@image("got something else")
+@image(".eps holds a drawing: save it as PNG")
 def a_kind_that_starts_programs(path):
     photograph(1).save(path / "drawing.eps")
     return path / "drawing.eps"
@@ -159,7 +154,7 @@ def test_sixteen_bits_look_as_eight_do(tmp_path):
     Image.fromarray(eight).save(tmp_path / "eight.png")
     Image.fromarray(eight.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
     explain(tmp_path / "eight.png", tmp_path / "sixteen.png", "--out", tmp_path / "out")
-    drawn = [pixels(tmp_path / "out" / f"{name}.overlay.png") for name in ("eight", "sixteen")]
+    drawn = [panel(tmp_path / "out" / f"{name}.overlay.png") for name in ("eight", "sixteen")]
     np.testing.assert_array_equal(*drawn)
 
 
@@ -170,7 +165,7 @@ def test_a_camera_held_upright(tmp_path):
     turned.save(tmp_path / "turned.png", exif=exif)
     turned.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "upright.png")
     explain(tmp_path / "turned.png", tmp_path / "upright.png", "--out", tmp_path / "out")
-    drawn = [pixels(tmp_path / "out" / f"{name}.overlay.png") for name in ("turned", "upright")]
+    drawn = [panel(tmp_path / "out" / f"{name}.overlay.png") for name in ("turned", "upright")]
     np.testing.assert_array_equal(*drawn)
 
 
@@ -189,6 +184,6 @@ def test_names_stay_in_the_folder(tmp_path, name):
     before = {file for file in tmp_path.rglob("*") if file.is_file()}
     explain(path, "--out", tmp_path / "out")
     new = {file for file in tmp_path.rglob("*") if file.is_file()} - before
-    assert len(new) == 4
+    assert len(new) == 5
     assert {file.parent for file in new} == {tmp_path / "out"}
     assert len(records(tmp_path / "out")) == 1

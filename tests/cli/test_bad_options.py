@@ -22,11 +22,9 @@ def nets(tmp_path):
     (tmp_path / "text.keras").write_text("no model")
     with_lambda = net("lambda", keras.Input([8, 8, 3]), layers.Lambda(lambda x: x), layers.Flatten())
     return [
-        (tmp_path / "none.keras", "expected a .keras or .h5 file, or keras.applications:NAME, got"),
-        (
-            "keras.applications:Nothing",
-            "expected a net of keras.applications, got 'keras.applications:Nothing'",
-        ),
+        ("keras.applications:Nothing", "expected a net of keras.applications, got 'Nothing'; there are"),
+        ("keras.applications:resnet50", "got 'resnet50'; did you mean ResNet50?"),
+        (tmp_path, f"expected a .keras or .h5 file, or keras.applications:NAME, got the folder {tmp_path}"),
         (tmp_path / "corrupt.keras", "corrupt.keras does not load"),
         (tmp_path / "text.keras", "text.keras does not load"),
         (with_lambda, "--unsafe loads code that it holds"),
@@ -48,7 +46,6 @@ def test_models(photos, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--labels", "none.txt"], "expected a file of labels, got none.txt"),
         (["--class", "10"], "expected a class from 0 to 9, got 10"),
         (["--class", "cat"], "expected an index or a label of a class, got 'cat', and no labels"),
         (["--preset", "papers"], "expected --preset to be one of default, paper, got 'papers'"),
@@ -56,9 +53,9 @@ def test_models(photos, tmp_path):
         (["--psi", "relu"], "expected --psi to be one of absolute, positive, negative, identity, "),
         (["--top", "11"], "expected --top from 1 to the 10 classes of the model, got 11"),
         (["--cmap", "nothing"], "one of matplotlib's colour maps, got 'nothing'"),
-        (["--preprocessing", "caffe"], "expected --preprocessing raw or unit for a net of grey images"),
+        (["--preprocessing", "caffe"], "expected --preprocessing raw, unit or tf, or --mean and --std, for"),
         (["--size", "32"], "expected --size 96x96, which the model takes, got 32x32"),
-        (["--simple", "--implicit-biases"], "expected simple or implicit_biases, got both"),
+        (["--simple", "--implicit-biases"], "expected --simple or --implicit-biases, got both"),
         (["--num-actors", "2"], "expected --engine ray with --address or --num-actors, got --engine local"),
         (["--address", "auto"], "expected --engine ray with --address or --num-actors, got --engine local"),
         (
@@ -123,7 +120,7 @@ def test_labels_of_no_known_form(photos, tmp_path, names, message):
 
 
 def test_labels_that_are_not_unique(photos, tmp_path):
-    (tmp_path / "labels.txt").write_text("crane\nother\ncrane\n")
+    (tmp_path / "labels.txt").write_text("\n".join(["crane", "other", "crane", *"1234567"]))
     options = ("--labels", tmp_path / "labels.txt", "--out", tmp_path / "out")
     said = explain(photos, *options, "--class", "crane", status=1)
     assert "expected a class with a name of its own, got 'crane', which are [0, 2]" in said.err
@@ -131,7 +128,7 @@ def test_labels_that_are_not_unique(photos, tmp_path):
 
 def test_nothing_to_explain(tmp_path):
     (tmp_path / "empty").mkdir()
-    for name, message in (("empty", "in the folder"), ("*.png", "in the pattern")):
+    for name, message in (("empty", "in the folder"), ("*.png", "that fit the pattern")):
         said = explain(tmp_path / name, "--out", tmp_path / "out", status=1)
         assert f"expected images {message} {tmp_path / name}, got none" in said.err
 

@@ -46,7 +46,7 @@ def test_explain(photos, tmp_path):
     said = run("explain", NET, "photos", "--preprocessing", "unit", "--out", "maps", folder=tmp_path)
     assert said.stdout == "explained 5 of 5 images into maps\n"
     assert "images/s" in said.stderr
-    assert len(list((tmp_path / "maps").glob("*.overlay.png"))) == 5
+    assert len(list((tmp_path / "maps").rglob("*.overlay.png"))) == 5
 
 
 def test_report(photos, tmp_path):

@@ -82,7 +82,7 @@ def test_an_image_in_a_table_that_cannot_be_read(tables, tmp_path):
 
 
 def test_maps_with_paths_classes_labels_and_logits(photos, tmp_path):
-    (tmp_path / "labels.txt").write_text("zero\none\n")
+    (tmp_path / "labels.txt").write_text("\n".join(f"name {i}" for i in range(10)))
     options = ["--class", "1", "--class", "5", "--labels", tmp_path / "labels.txt", "--batch-size", "2"]
     explain(photos, "--out", tmp_path / "out", *options, "--format", "parquet", "--format", "npy")
     files = sorted((tmp_path / "out" / "maps.parquet").iterdir())

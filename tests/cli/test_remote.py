@@ -35,9 +35,8 @@ def test_files_by_url(photos, tmp_path):
     assert [record["classes"] for record in records(tmp_path / "table").values()] == [[3], [4]]
 
     missing = (photos / "none.png").as_uri()
-    said = explain((photos / "a.png").as_uri(), missing, "--out", tmp_path / "out", status=3)
-    assert f"skipped {missing}: expected a file, there is none" in said.err
-    assert len(records(tmp_path / "out")) == 1
+    said = explain((photos / "a.png").as_uri(), missing, "--out", tmp_path / "out", status=2)
+    assert f"expected an image or a folder of images, there is no {missing}" in said.err
 
 
 def test_urls_that_lead_nowhere(photos, tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ import tensorflow as tf
 import keras_fullgrad as ke
 from cli.running import saved
 from keras_fullgrad.integrations.ray import FullGrad
-from keras_fullgrad_cli.options import Format
+from keras_fullgrad_cli.formats import Drawing
+from keras_fullgrad_cli.options import Format, Resize
 from keras_fullgrad_cli.writing import Writer
 
 
@@ -75,6 +76,6 @@ def test_gpus_are_shared(monkeypatch):
 
 
 def test_a_machine_that_does_not_share_the_folder(tmp_path):
-    writer = Writer(tmp_path / "out", [Format.npy], "inferno", 0.75)
+    writer = Writer(tmp_path / "out", [Format.npy], Drawing("inferno", 0.75, 1600, Resize.stretch, 1))
     with pytest.raises(ValueError, match=f"expected the folder {tmp_path / 'out'} on every machine"):
         writer.check()

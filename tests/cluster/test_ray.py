@@ -72,6 +72,7 @@ def explain(images, out, *options, status, env=None):
     arguments = command(images, out, *options)
     said = subprocess.run(arguments, capture_output=True, text=True, check=False, env=env, timeout=300)
     assert said.returncode == status, said.stderr
+    assert "core_worker" not in said.stderr  # What Ray logs to itself.
     return said
 
 

@@ -89,8 +89,9 @@ def test_weights_are_read_without_running_what_the_file_names(tmp_path):
         torch_file.read_state_dict(file)
 
 
-@pytest.mark.parametrize("place", [".", "missing/demo.png"])
+@pytest.mark.parametrize("place", [".", "file/demo.png"])
 def test_unwritable_path_ends_before_anything_is_computed(tmp_path, monkeypatch, place):
+    (tmp_path / "file").touch()
     monkeypatch.setattr("keras_fullgrad.demo.demonstrate", lambda: pytest.fail("computed"))
     result = CliRunner().invoke(cli.app, ["demo", "--out", str(tmp_path / place)])
     assert result.exit_code == 1

@@ -118,11 +118,11 @@ def explain_photographs() -> list[Photograph]:
 
 
 def draw_photographs(photographs: list[Photograph], path: str | Path) -> None:
-    """Writes a PNG: one photograph with the maps of its classes, then each other with that of its top class.
+    """Writes a picture: one photograph with the maps of its classes, then each other with that of its top class.
 
     Args:
         photographs: The photographs.
-        path: The file to write.
+        path: The file to write, of the kind that its suffix says; a PNG where it has none.
     """
     names = class_names()
     several, *others = photographs
@@ -148,7 +148,7 @@ def draw_photographs(photographs: list[Photograph], path: str | Path) -> None:
         ],
         inches=2.4,
     )
-    figure.savefig(path, format="png", dpi=150)
+    figure.savefig(path, format=Path(path).suffix[1:] or "png", dpi=150)
 
 
 def report_photographs(photographs: list[Photograph], out: str | Path) -> Path:

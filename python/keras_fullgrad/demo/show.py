@@ -73,11 +73,11 @@ def demonstrate(**params: Any) -> Demonstration:
 
 
 def draw(demonstration: Demonstration, path: str | Path, columns: int = 8) -> None:
-    """Writes a PNG: a column for each of the first scenes, with its maps below it.
+    """Writes a picture: a column for each of the first scenes, with its maps below it.
 
     Args:
         demonstration: What to draw.
-        path: The file to write.
+        path: The file to write, of the kind that its suffix says; a PNG where it has none.
         columns: How many scenes.
     """
     # At the first picture, not at import: matplotlib takes a while.
@@ -99,4 +99,5 @@ def draw(demonstration: Demonstration, path: str | Path, columns: int = 8) -> No
     inputs = figure.axes[:columns]
     for axes, (top, left, bottom, right) in zip(inputs, scenes.boxes[:columns] - 0.5, strict=True):
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, **edge))
-    figure.savefig(path, format="png", dpi=120)  # Two dots to a pixel of the scenes.
+    kind = Path(path).suffix[1:] or "png"
+    figure.savefig(path, format=kind, dpi=120)  # Two dots to a pixel of the scenes.

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keras_fullgrad_cli.console import failing_on, say
+from keras_fullgrad_cli.console import failing_on, notes, say, working
 from keras_fullgrad_cli.options import AsJson, ModelName, TargetText, Unsafe, Weights
+from keras_fullgrad_cli.paths import check_exists
 from keras_fullgrad_cli.startup import start
 
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ def completeness(
     from keras_fullgrad.terms.decompose import decompose
     from keras_fullgrad_cli import nets, targets
 
-    with failing_on(ValueError, TypeError):
+    # Status 2 tells scripts that the sum is off.
+    with notes(), failing_on(ValueError, TypeError, missing=1):
         explained = None if target is None else targets.read(target)
-        net = nets.load_model(model, weights, unsafe)
-        parts = decompose(net, drawn_inputs(net) if inputs is None else _array(inputs), target=explained)
+        given = None if inputs is None else _array(inputs)
+        with working(f"loading {model}"):
+            net = nets.load_model(model, weights, unsafe)
+        with working("taking apart what the logits are made of"):
+            parts = decompose(net, drawn_inputs(net) if given is None else given, target=explained)
     if as_json:
         shares = parts.shares
         layers = [
@@ -61,8 +66,24 @@ def completeness(
 
 def _array(path: Path) -> "np.ndarray":
     import numpy as np
+    from numpy.lib.format import MAGIC_PREFIX, read_array
 
+    check_exists(path, "a .npy file of inputs")
+    expected = f"expected a .npy file of inputs, as numpy.save writes it, got {path}"
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"expected a .npy file of inputs, got {path}: {error}") from error
+        with path.open("rb") as file:
+            begins = file.read(len(MAGIC_PREFIX))
+            file.seek(0)
+            found = read_array(file, allow_pickle=False) if begins == MAGIC_PREFIX else None
+    except OSError as error:
+        raise ValueError(f"{expected}: {error.strerror or error}") from error
+    except ValueError as error:
+        reason = "which holds objects of Python" if "pickle" in str(error) else "which is damaged"
+        raise ValueError(f"{expected}, {reason}") from error
+    if found is None:
+        raise ValueError(f"{expected}, which is of another kind")
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"{expected}, which holds {found.dtype}")
+    if not np.isfinite(found).all():
+        raise ValueError(f"{expected}, which holds NaN or infinity")
+    return found

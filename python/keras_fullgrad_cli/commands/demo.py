@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from keras_fullgrad_cli.console import check_writable, say
+from keras_fullgrad_cli.console import check_writable, failing_on, say
 from keras_fullgrad_cli.startup import start
 
 if TYPE_CHECKING:
@@ -22,12 +22,16 @@ What to try next:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The picture to write, a PNG.")] = Path("fullgrad-demo.png"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The picture to write, of the kind that its suffix says.")
+    ] = Path("fullgrad-demo.png"),
 ) -> None:
     """Explains photographs by a net trained on ImageNet, and draws the maps.
 
     Both come with the extra `demo`. Without it, a small network that names digits is explained.
     """
+    with failing_on(ValueError):
+        check_drawable(out)
     check_writable(out)
     start()
     from keras_fullgrad.demo import photographs
@@ -81,6 +85,19 @@ def _of_digits(out: Path) -> None:
         "of each layer add, and those of deep layers see more of a scene than its digit."
     )
     console.print(f"picture: {out}", soft_wrap=True)
+
+
+def check_drawable(path: Path) -> None:
+    """Checks that a picture can be of the kind that a file's suffix says.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower()[1:] not in ("", *kinds):
+        raise ValueError(f"expected --out to end in one of .{', .'.join(sorted(kinds))}, got {path}")
 
 
 def _on_the_digit(result: "Demonstration") -> Table:

@@ -14,7 +14,9 @@ SOME_SKIPPED = 3
 
 def report(
     request: Request,
-    out: Annotated[Path, typer.Option(help="The page to write, HTML.")] = Path("fullgrad-report.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write, HTML.")] = Path(
+        "fullgrad-report.html"
+    ),
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at an image that cannot be read.")] = False,
 ) -> None:
@@ -54,7 +56,7 @@ def report(
                 out=out,
                 images=[image.pixels for image in read],
                 names=[image.entry.source.path for image in read],
-                labels=job.labels or None,
+                labels=job.names_of_outputs or None,
                 skipped=[(source.path, reason) for source, reason in unreadable],
                 batch_size=request.batch_size,
                 title=title,

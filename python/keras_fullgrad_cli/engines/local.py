@@ -7,9 +7,9 @@ from typing import Any
 from keras_fullgrad import explain_iter, filters
 from keras_fullgrad.methods.gradient import full_gradients
 from keras_fullgrad_cli.folder import Entry
-from keras_fullgrad_cli.images import Source
 from keras_fullgrad_cli.job import Job, Read
 from keras_fullgrad_cli.results import Outcome
+from keras_fullgrad_cli.sources import Source
 from keras_fullgrad_cli.writing import Writer
 
 
@@ -34,9 +34,9 @@ def explain(job: Job, batches: Iterable[list[Entry]], writer: Writer) -> Generat
         full_gradients, job.net.model, inputs(), postprocessing=filters.normalize, **job.params
     ):
         read = [upcoming.popleft() for _ in explained.maps]
-        results = job.results(read, explained)
+        results, failed = job.results(read, explained)
         writer.write(results)
-        yield Outcome([result.record for result in results], _taken(unreadable))
+        yield Outcome([result.record for result in results], [*_taken(unreadable), *failed])
     yield Outcome([], _taken(unreadable))
 
 

@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from keras_fullgrad import Explanation, keep_host_memory
-from keras_fullgrad.integrations.ray import FullGrad, use_granted_gpus
+from keras_fullgrad import full_gradients, keep_host_memory
+from keras_fullgrad.integrations.ray import use_granted_gpus
 from keras_fullgrad_cli.engines import Engine
 from keras_fullgrad_cli.folder import Entry, Place
-from keras_fullgrad_cli.images import Source
 from keras_fullgrad_cli.job import Job
 from keras_fullgrad_cli.options import Request
 from keras_fullgrad_cli.remote import is_url
 from keras_fullgrad_cli.results import Outcome
+from keras_fullgrad_cli.sources import Source
 from keras_fullgrad_cli.writing import Writer
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def connected(address: str | None, actors: int | None) -> Iterator[Engine]:
     if address not in (None, "auto"):
         _check_reachable(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Its C++ logs as errors what Ray Data itself does in every run; real ones are raised, too.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray.data
     except ImportError:
@@ -117,7 +119,7 @@ def _explain(
     if not to_do:
         return
     actor: Any = _Actor
-    arguments = [_everywhere(job.request), job.strict, writer]
+    arguments = [_everywhere(job.request), job.strict, writer, job.labels]
     explained = rows.map(actor, fn_constructor_args=arguments, compute=pool, num_gpus=1 if gpus else None)
     done = 0
     try:
@@ -222,7 +224,7 @@ def _packed(block: "pa.Table", all_entries: "ray.ObjectRef", size: int) -> dict[
 
 
 def _everywhere(request: Request) -> Request:
-    """A request without its images, and with the files that it names as other processes find them."""
+    """A request without its images and labels, and with files as other processes find them."""
 
     def found(name: str) -> str:
         return os.path.abspath(name) if Path(name).is_file() else name
@@ -232,14 +234,14 @@ def _everywhere(request: Request) -> Request:
         images=[],
         model=found(request.model),
         weights=found(request.weights),
-        labels=request.labels and request.labels.absolute(),
+        labels=None,
     )
 
 
 class _Actor:
     """Explains batches with a net of its own."""
 
-    def __init__(self, request: Request, strict: bool, writer: Writer) -> None:
+    def __init__(self, request: Request, strict: bool, writer: Writer, labels: list[str]) -> None:
         self._writer = writer
         self._turn = threading.Lock()
         self._failed: Exception | None = None
@@ -247,8 +249,7 @@ class _Actor:
             writer.check()
             use_granted_gpus()
             keep_host_memory()
-            self._job = Job.prepared(request, strict)
-            self._full_gradients = FullGrad(lambda: self._job.net.model, **self._job.params)
+            self._job = Job.prepared(request, strict, labels)
         except _EXPECTED as error:
             # Of one that is raised here Ray tells in its own words, and more than once.
             self._failed = error
@@ -276,9 +277,8 @@ class _Actor:
         with self._turn, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore")
             warnings.simplefilter("default", UserWarning)
-            found = self._full_gradients({"image": x} if y is None else {"image": x, "class": y})
-        explained = Explanation(found["logits"], found["map"], classes=found.get("classes"))
+            explained = full_gradients(job.net.model, x, y, batch_size=len(x), verbose=0, **job.params)
         notes.update(str(warning.message) for warning in caught)
-        results = job.results(read, explained)
+        results, failed = job.results(read, explained)
         self._writer.write(results)
-        return Outcome([result.record for result in results], unreadable)
+        return Outcome([result.record for result in results], [*unreadable, *failed])
