@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
-from keras_fullgrad.maps import filters, reference
-from keras_fullgrad.methods import drawing, gradient, warning
+from keras_fullgrad.maps import filters
+from keras_fullgrad.methods import drawing, finishing, gradient, warning
 from keras_fullgrad.methods.meta import Method
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.model.inputs import all_drawable, drawn_input, named
@@ -344,17 +344,8 @@ def _explain_batch(
 
     def over_one(model: keras.Model, inputs: Any, indices: Any, **params: Any) -> Explanation:
         found = Explanation.of(method(model, inputs, indices, **params), indices)
-        if postprocessing is not None:
-            maps = found.maps
-            maps = postprocessing(maps, axis=tuple(range(1, maps.shape.rank - 1)))
-            found = found.with_parts(lambda _: maps, "maps")
-        if resizing is not None and resizing is not False:
-            source = drawn_input(inputs, params.get("source"))
-            size = _size_of(source, found.maps, channels_first) if resizing is True else resizing
-            found = found.with_parts(lambda maps: _resized(maps, size), "maps", "terms")
-        useless = _not_finite(inputs, found.logits)
-        found = found.with_parts(lambda maps: _nan_where(useless, maps), "maps", "terms")
-        return found.with_parts(_as_usual)
+        source = drawn_input(inputs, params.get("source"))
+        return finishing.finished(found, inputs, source, postprocessing, resizing, channels_first)
 
     def compute(model: keras.Model, inputs: Any, indices: Any, **params: Any) -> dict[str, Any]:
         if params.get("source") != "all":
@@ -372,48 +363,3 @@ def _explain_batch(
     for found in traces.traced(info, compute, key, inputs, wanted, params).results():
         warning.of_probabilities(info, found.get("outputs"))
         yield found
-
-
-def _not_finite(inputs: Any, logits: tf.Tensor) -> tf.Tensor:
-    """Tells which images hold NaN or infinity, or lead to logits that do, (images,)."""
-    finite = [
-        tf.reduce_all(tf.math.is_finite(tensor), axis=list(range(1, tensor.shape.rank)))
-        for tensor in (*keras.tree.flatten(inputs), logits)
-        if tensor.dtype.is_floating
-    ]
-    return ~tf.reduce_all(tf.stack(finite), axis=0)
-
-
-def _nan_where(useless: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
-    """Maps of NaN in place of those that a filter would have made of NaN, which may look like any other."""
-    rows = tf.reshape(useless, [-1, *[1] * (maps.shape.rank - 1)])
-    return tf.where(rows, tf.constant(float("nan"), maps.dtype), maps)
-
-
-def _size_of(source: tf.Tensor, maps: tf.Tensor, channels_first: bool) -> Sequence[int] | tf.Tensor:
-    """The size of the input; where its channels are, the map tells if it is as large."""
-    sizes = [source.shape[2:], source.shape[1:-1]]
-    for size in sizes:
-        if size.is_fully_defined() and size == maps.shape[1:-1]:
-            return size
-    size = sizes[0 if channels_first else 1]
-    return (
-        size
-        if size.is_fully_defined()
-        else tf.shape(source)[2:]
-        if channels_first
-        else tf.shape(source)[1:-1]
-    )
-
-
-def _resized(maps: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:
-    if not isinstance(size, tf.Tensor) and tuple(maps.shape[1:-1]) == tuple(size):
-        return maps
-    for axis, wanted in enumerate(tf.unstack(tf.cast(size, tf.int32)), 1):
-        maps = reference.resize_axis(maps, axis, wanted, "half_pixel")
-    return maps
-
-
-def _as_usual(part: tf.Tensor) -> tf.Tensor:
-    """A part in a type that NumPy has itself."""
-    return tf.cast(part, tf.float32) if part.dtype in (tf.float16, tf.bfloat16) else part

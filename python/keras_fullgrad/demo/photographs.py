@@ -118,7 +118,7 @@ def explain_photographs() -> list[Photograph]:
 
 
 def draw_photographs(photographs: list[Photograph], path: str | Path) -> None:
-    """Writes a picture: one photograph with the maps of its classes, then each other with that of its top class.
+    """Writes a picture: one photograph with the maps of its classes, and each other with its top class's.
 
     Args:
         photographs: The photographs.
