@@ -18,7 +18,8 @@ from keras_fullgrad.targets import Class, Output, Target
 from keras_fullgrad_cli import images, labels, nets, sources, tables, targets
 from keras_fullgrad_cli.console import say, working
 from keras_fullgrad_cli.folder import Entry, Place
-from keras_fullgrad_cli.options import Request
+from keras_fullgrad_cli.framing import framed
+from keras_fullgrad_cli.options import Request, Resize
 from keras_fullgrad_cli.results import Result
 from keras_fullgrad_cli.sources import Found, Source
 
@@ -207,6 +208,24 @@ class Job:
             entries, None if held is None else [each for batch in held for each in batch]
         )
         return read, [*self.unread, *unreadable]
+
+    def shown(self, image: Read, most_side: int) -> np.ndarray:
+        """What the net sees of a photograph, as a page shows it: finer, and not squeezed.
+
+        Args:
+            image: The image.
+            most_side: The longest side, in pixels.
+
+        Returns:
+            The part of the photograph that the net's map lies over, (height, width, 3), uint8.
+        """
+        request = self.request
+        photograph = images.photograph(image.file, 3, request.max_pixels, most_side)
+        if request.resize is Resize.stretch:
+            return np.asarray(photograph)
+        scale = most_side / max(self.net.size)
+        height, width = (round(scale * side) for side in self.net.size)
+        return np.asarray(framed(photograph, (height, width), request.resize))
 
     def inputs(self, read: Sequence[Read]) -> tuple[np.ndarray, np.ndarray | None]:
         """A batch of images as the net takes them, and the classes to explain, (images, K)."""

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import keras_fullgrad as ke
 import keras_fullgrad_cli as cli
 from keras_fullgrad.demo.show import NET
+from keras_fullgrad.reporting import page
 from report_page import Page
 
 pytestmark = pytest.mark.slow
@@ -46,6 +47,23 @@ def test_the_command_writes_what_can_be_read(files):
     assert {"Two & one", str(files / "images" / "<b>two.png")} <= set(found.texts)
     assert [len(card) for card in found.cards] == [2, 2]
     assert sum(text.startswith("digit ") for text in found.texts) == 2 * 5
+
+
+@pytest.mark.parametrize(
+    ("resize", "shape"), [("stretch", (60, 90)), ("crop", (448, 448)), ("pad", (448, 448))]
+)
+def test_a_photograph_keeps_its_proportions(files, resize, shape, monkeypatch):
+    cards = []
+    monkeypatch.setattr(page, "render", lambda *args: cards.extend(args[3]) or "")
+    Image.new("RGB", [90, 60], "red").save(files / "wide.png")
+    arguments = ["report", str(NET), str(files / "wide.png"), "--preprocessing", "unit", "--resize", resize]
+    result = CliRunner().invoke(cli.app, [*arguments, "--out", str(files / "report.html")])
+    assert result.exit_code == 0, result.output
+    (card,) = cards
+    assert card.pixels.shape == (*shape, 3)
+    # Nothing but red, but where the net sees black beside it.
+    red = (card.pixels == [255, 0, 0]).all(-1)
+    assert red[:, shape[1] // 2].sum() == pytest.approx(shape[0] * (2 / 3 if resize == "pad" else 1), abs=4)
 
 
 @pytest.mark.parametrize(

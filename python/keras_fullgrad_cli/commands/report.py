@@ -32,6 +32,7 @@ def report(
     import tensorflow as tf
 
     import keras_fullgrad as ke
+    from keras_fullgrad.reporting.encoding import IMAGE_SIZE
     from keras_fullgrad_cli.job import Job
 
     with notes(), failing_on(ValueError, TypeError, OSError, tf.errors.OpError):
@@ -54,7 +55,7 @@ def report(
                 x,
                 y,
                 out=out,
-                images=[image.pixels for image in read],
+                images=[job.shown(image, IMAGE_SIZE) for image in read],
                 names=[image.entry.source.path for image in read],
                 labels=job.names_of_outputs or None,
                 skipped=[(source.path, reason) for source, reason in unreadable],
