@@ -37,9 +37,9 @@ def test_completeness():
 
 def test_demo(tmp_path):
     said = run("demo", folder=tmp_path)
-    assert "energy in box" in said.stdout
-    assert "predicted right: 16 of 16" in said.stdout
+    assert "espresso" in said.stdout
     assert (tmp_path / "fullgrad-demo.png").stat().st_size > 10_000
+    assert "espresso" in (tmp_path / "fullgrad-demo.html").read_text()
 
 
 def test_explain(photos, tmp_path):

@@ -49,7 +49,14 @@ def test_without_the_extra_the_command_explains_digits_and_says_what_brings_phot
     monkeypatch.setattr(photographs, "installed", lambda: False)
     path = tmp_path / "demo.png"
     said = run(path)
-    for text in ("FullGrad", "plain gradient", "energy in box", "predicted right", "[demo]", str(path)):
+    for text in (
+        "FullGrad",
+        "plain gradient",
+        "energy in box",
+        "predicted right: 16 of 16",
+        "[demo]",
+        str(path),
+    ):
         assert text in said
 
 
