@@ -35,13 +35,6 @@ def test_completeness():
     assert said.stderr == ""
 
 
-def test_demo(tmp_path):
-    said = run("demo", folder=tmp_path)
-    assert "espresso" in said.stdout
-    assert (tmp_path / "fullgrad-demo.png").stat().st_size > 10_000
-    assert "espresso" in (tmp_path / "fullgrad-demo.html").read_text()
-
-
 def test_explain(photos, tmp_path):
     said = run("explain", NET, "photos", "--preprocessing", "unit", "--out", "maps", folder=tmp_path)
     assert said.stdout == "explained 5 of 5 images into maps\n"

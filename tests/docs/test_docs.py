@@ -22,7 +22,7 @@ def with_python(pages):
     return [page for page in pages if any(block.language == "python" for block in examples.blocks(page))]
 
 
-# Pages that make pictures: tests/docs/test_gallery.py runs them, with little training.
+# Pages that make pictures run when the site is built: see tests/docs/test_gallery.py.
 RUN = [page for page in with_python(sorted(DOCS.glob("*.md"))) if page.stem not in ("gallery", "tasks")]
 
 
