@@ -30,6 +30,7 @@ RUN = [page for page in with_python(sorted(DOCS.glob("*.md"))) if page.stem not 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "110")  # Tables are as wide as the terminal.
     examples.run(page)
     printed = capsys.readouterr().out
     for block in examples.blocks(page):

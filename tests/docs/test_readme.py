@@ -14,6 +14,7 @@ README = ROOT / "README.md"
 @pytest.mark.slow
 def test_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "110")  # Tables are as wide as the terminal.
     names = examples.run(README)
     assert (tmp_path / "maps.png").stat().st_size > 10_000
     assert "relative error" in capsys.readouterr().out
