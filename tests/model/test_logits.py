@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 import keras_fullgrad as ke
+import zoo
 from slow import slow_but
 
 ENDS = {
@@ -127,6 +128,14 @@ def test_a_model_that_says_something_else_when_traced(images):
     model = Net()
     with pytest.raises(ValueError, match="to say the same whether it is traced or not"):
         ke.full_gradients(model, images, 1, verbose=0)
+
+
+def test_a_model_that_was_built_in_a_function_of_its_own_is_explained_by_its_weights():
+    # Its trace of one image holds the weights that it was built with; that of several images reads them.
+    model, x = zoo.make("subclassed_in_function")
+    assert not np.allclose(model(x[:1]), model(x)[:1], rtol=0.05)
+    found = ke.full_gradients(model, x, 1, implicit_biases=False, verbose=0)
+    np.testing.assert_allclose(keras.ops.softmax(found.outputs), model(x), rtol=1e-4)
 
 
 def test_a_softmax_that_is_not_the_last_word(images):
