@@ -71,7 +71,7 @@ def test_a_photograph_keeps_its_proportions(files, resize, shape, monkeypatch):
     [
         (["--strict"], "three.png: expected an image"),
         (["--class", "10"], "expected a class from 0 to 9, got 10"),
-        (["--labels", "images"], "expected a file of labels, got images"),
+        (["--labels", "."], "expected a file of labels, got ."),
     ],
 )
 def test_the_command_fails_with_nothing_written(files, options, message):
