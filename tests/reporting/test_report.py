@@ -110,7 +110,7 @@ def test_implicit_biases_are_told_and_drawn_on_demand(tmp_path):
 
 
 def test_simple_fullgrad_draws_layers_without_biases_in_their_place(tmp_path):
-    keras.utils.set_random_seed(0)  # With some weights, nothing comes through the ReLUs.
+    keras.utils.set_random_seed(3)  # With some weights, nothing comes through the ReLUs.
     layers = keras.layers
     net = keras.Sequential(
         [
