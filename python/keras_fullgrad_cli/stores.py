@@ -66,6 +66,9 @@ class ZarrStore:
         """Writes an empty path and NaN for images that could not be read."""
         import zarr
 
+        # Each time it writes a chunk, Zarr takes a new name for it until it is whole.
+        for left_by_a_kill in self._path.rglob("*.partial"):
+            left_by_a_kill.unlink(missing_ok=True)
         group: Any = zarr.open_group(self._path, mode="r+")
         rows, _, _, classes = group["maps"].shape
         paths = np.full(rows, "", object)

@@ -1,5 +1,8 @@
 """Maps of all images in one Zarr array."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -42,3 +45,21 @@ def test_images_can_be_added(photos, tmp_path):
     explain(photos / "b.jpg", "--out", tmp_path / "out", *FORMATS)
     explain(photos, "--out", tmp_path / "out", *FORMATS, "--resume")
     assert check(tmp_path / "out")["maps"].shape[0] == 5
+
+
+_KILLED_AT_A_CHUNK = """
+import os, pathlib, sys, zarr
+pathlib.Path.replace = os.replace = os.rename = lambda *names: os._exit(9)
+zarr.open_array(sys.argv[1], mode="r+")[0] = 0
+"""
+
+
+def test_nothing_is_left_of_a_chunk_that_a_kill_cut_off(photos, tmp_path):
+    out = tmp_path / "out"
+    explain(photos / "b.jpg", "--out", out, *FORMATS)
+    before = sorted(out.rglob("*"))
+    killed = [sys.executable, "-c", _KILLED_AT_A_CHUNK, out / "maps.zarr" / "maps"]
+    assert subprocess.run(killed, timeout=60, check=False).returncode == 9
+    assert len(set(out.rglob("*")) - {*before}) == 1
+    explain(photos / "b.jpg", "--out", out, *FORMATS, "--resume")
+    assert sorted(out.rglob("*")) == before
