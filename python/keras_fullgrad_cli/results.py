@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_fullgrad.reporting.numbers import percent
 from keras_fullgrad_cli.folder import Entry
 from keras_fullgrad_cli.sources import Source
 
@@ -65,6 +66,6 @@ def captions(
     if probability is None:
         values = [f"logit {logit:.3g}" for logit in logits]
     else:
-        values = ["<0.1%" if share < 0.001 else f"{share:.1%}" for share in probability]
+        values = [percent(share) for share in probability]
     names = [f"class {label}" if label.isdecimal() else label for label in labels]
     return list(zip(names, values, strict=True))

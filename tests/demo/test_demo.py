@@ -69,7 +69,7 @@ def test_command_explains_photographs(tmp_path, monkeypatch):
 
 
 def test_a_trained_net_names_photographs_and_each_class_has_its_place():
-    explained = {each.name: each for each in photographs.explain_photographs()}
+    explained = {each.name: each for each in photographs.explain_photographs(lite0.load())}
     names = photographs.class_names()
     assert names[explained["coffee"].top[0]] == "espresso"
     assert names[explained["motorcycle"].top[0]] == "moped"

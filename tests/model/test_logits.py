@@ -99,33 +99,28 @@ def test_integer_inputs(images):
     assert "_convert_inputs_to_tensors" not in vars(model)
 
 
-def test_a_model_that_treats_integers_otherwise(images):
-    class Net(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.conv, self.head = layers.Conv2D(4, 3), layers.Dense(2)
+class Reading(keras.Model):
+    """A net whose call does something to pixels first."""
 
-        def call(self, x):
-            x = tf.image.convert_image_dtype(x, tf.float32)
-            return self.head(tf.reduce_mean(self.conv(x), [1, 2]))
+    def __init__(self, read):
+        super().__init__()
+        self.read = read
+        self.conv, self.head = layers.Conv2D(4, 3), layers.Dense(2)
 
-    model, pixels = Net(), np.arange(5 * 16 * 12 * 3).reshape(5, 16, 12, 3).astype("uint8")
+    def call(self, x):
+        return self.head(tf.reduce_mean(self.conv(self.read(x)), [1, 2]))
+
+
+def test_a_model_that_treats_integers_otherwise():
+    model = Reading(lambda x: tf.image.convert_image_dtype(x, tf.float32))
+    pixels = np.arange(5 * 16 * 12 * 3).reshape(5, 16, 12, 3).astype("uint8")
     with pytest.raises(ValueError, match="to say the same of uint8 and of floats"):
         ke.full_gradients(model, pixels, 1, verbose=0)
     ke.full_gradients(model, pixels / 255, 1, implicit_biases=False, verbose=0)
 
 
 def test_a_model_that_says_something_else_when_traced(images):
-    class Net(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.conv, self.head = layers.Conv2D(4, 3), layers.Dense(2)
-
-        def call(self, x):
-            x = x / 255 if tf.executing_eagerly() else x
-            return self.head(tf.reduce_mean(self.conv(x), [1, 2]))
-
-    model = Net()
+    model = Reading(lambda x: x / 255 if tf.executing_eagerly() else x)
     with pytest.raises(ValueError, match="to say the same whether it is traced or not"):
         ke.full_gradients(model, images, 1, verbose=0)
 

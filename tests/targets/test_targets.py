@@ -110,6 +110,14 @@ def test_a_warning_tells_what_a_target_adds_by_itself(x):
             ke.full_gradients(model, x, target=target, verbose=0)
 
 
+@pytest.mark.parametrize(
+    "target", [lambda o: tf.cast(tf.argmax(o, -1), tf.float32), lambda o: tf.ones([tf.shape(o)[0]])]
+)
+def test_a_target_that_no_gradient_reaches(x, target):
+    with pytest.raises(ValueError, match="expected the logits to depend on the input"):
+        ke.full_gradients(classifier(), x, target=target, verbose=0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_targets_on_several_devices(x, name):

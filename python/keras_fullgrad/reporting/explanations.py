@@ -15,7 +15,8 @@ from keras_fullgrad.model.info import read_model
 from keras_fullgrad.reporting import encoding
 from keras_fullgrad.reporting.answers import answers
 from keras_fullgrad.reporting.progress import Progress
-from keras_fullgrad.terms.decompose import decompose_iter, joined
+from keras_fullgrad.running import batches
+from keras_fullgrad.terms.decompose import joined, of_batch
 from keras_fullgrad.terms.parts import Decomposition, Part
 
 
@@ -134,8 +135,9 @@ def explanations(
         ValueError: If a term or a map is not finite.
 
     Example:
-        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3, name="conv"),
-        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> ones = {"kernel_initializer": "ones"}
+        >>> conv, head = keras.layers.Conv2D(4, 3, name="conv", **ones), keras.layers.Dense(2, **ones)
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), conv, keras.layers.Flatten(), head])
         >>> x, classes = np.ones([1, 8, 8, 3]), np.array([[0, 1]])
         >>> progress = Progress(model, 1, 1, [], verbose=0)
         >>> layers, explained = explanations(model, x, classes, None, ["input", "conv"], 1, {}, progress)
@@ -143,7 +145,8 @@ def explanations(
         (['input'], 1)
     """
     of_classes = classes if target is None else None
-    pieces = decompose_iter(model, x, of_classes, target=target, batch_size=batch_size)
+    info, data = batches.for_model(model, x, of_classes, batch_size, target=target)
+    pieces = (piece for inputs, wanted in data.batches for piece in of_batch(info, inputs, wanted))
     found = joined(list(progress.over(pieces)))
     parts = [*found.inputs, *filter(_beyond_rounding(found), found.layers)]
     implicit = bool(options.get("implicit_biases"))

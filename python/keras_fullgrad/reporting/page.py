@@ -12,6 +12,7 @@ import numpy as np
 from keras_fullgrad import pictures
 from keras_fullgrad.reporting import encoding
 from keras_fullgrad.reporting.explanations import ExplainedClass, Layer
+from keras_fullgrad.reporting.numbers import percent
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _CLASSES_SHOWN = 5
@@ -133,7 +134,7 @@ def _ranking(card: Card, labels: Sequence[str] | None) -> list[dict[str, Any]]:
         {
             "label": f"class {index}" if labels is None else str(labels[index]),
             "logit": _number(card.logits[index], greatest),
-            "probability": None if card.probabilities is None else _percent(card.probabilities[index]),
+            "probability": None if card.probabilities is None else percent(card.probabilities[index]),
             "explanation": places.get(index),
         }
         for index in shown
@@ -147,14 +148,6 @@ def _number(value: float, greatest: float) -> str:
             "0" if value == 0 else np.format_float_scientific(value, precision=3, unique=False, exp_digits=1)
         )
     return f"{value:.{max(0, 3 - math.floor(math.log10(greatest or 1)))}f}"
-
-
-def _percent(probability: float) -> str:
-    """A probability, which is neither nothing nor certain because it is rounded."""
-    share = 100 * float(probability)
-    if 0 < share < 0.05:
-        return "< 0.1%"
-    return "> 99.9%" if 99.95 <= share < 100 else f"{share:.1f}%"
 
 
 def _start(layers: Sequence[Layer], explanation: ExplainedClass) -> int:

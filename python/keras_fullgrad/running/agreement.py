@@ -47,7 +47,7 @@ def check(info: ModelInfo, given: Any, inputs: Any) -> None:
     with info.strategy.scope():
         function = tf.function(lambda x: _heard(info, x), autograph=False)
         # Called as it is, TensorFlow would take the functions of several models for one that is traced often.
-        heard, probabilities = function.get_concrete_function(first)(*keras.tree.flatten(first))
+        heard, probabilities = function.get_concrete_function(first)(first)
     name = f"model '{info.own.name}'"
     for one, other in zip(said, heard, strict=True):
         if _alike(one, other) or not _repeats(info, asked, said):

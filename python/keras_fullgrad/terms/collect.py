@@ -104,12 +104,12 @@ class ForwardPass(NamedTuple):
         """What a target adds of itself, where it is not linear: by the outputs alone, without a pass."""
         total = []
         for value in self.targets:
-            products = [
-                tf.reduce_sum(tf.reshape(x * gradient, [tf.shape(value)[0], -1]), axis=1)
-                for x, gradient in zip(self.said, self.tape.gradient(value, self.said), strict=True)
-                if gradient is not None
-            ]
-            total.append(value - tf.add_n([tf.cast(each, value.dtype) for each in products]))
+            own = value
+            for x, gradient in zip(self.said, self.tape.gradient(value, self.said), strict=True):
+                if gradient is not None:
+                    product = tf.reduce_sum(tf.reshape(x * gradient, [tf.shape(value)[0], -1]), axis=1)
+                    own -= tf.cast(product, value.dtype)
+            total.append(own)
         return Term(self.target, "Target", self.logits, tf.stack(total, axis=-1), implicit=True)
 
     @property

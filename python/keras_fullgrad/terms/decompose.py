@@ -1,7 +1,7 @@
 """Takes logits apart into what the inputs and each layer's biases add to them."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -70,52 +70,13 @@ def decompose(
         >>> decompose(model, np.ones([1, 8, 8, 3])).relative_error < 1e-4
         True
     """
-    pieces = decompose_iter(
-        model, x, y, target=target, labels=labels, source=source, batch_size=batch_size, tensors=tensors
-    )
-    return joined(list(pieces))
-
-
-def decompose_iter(
-    model: keras.Model,
-    x: Any,
-    y: Any | None = None,
-    *,
-    target: Any | None = None,
-    labels: Labels = True,
-    source: int | str | None = None,
-    batch_size: int | None = None,
-    tensors: bool = False,
-) -> Iterator[Decomposition]:
-    """Takes logits apart batch by batch, so that somebody can be told how far it is.
-
-    Args:
-        model: See :func:`decompose`.
-        x: See :func:`decompose`.
-        y: See :func:`decompose`.
-        target: See :func:`decompose`.
-        labels: See :func:`decompose`.
-        source: See :func:`decompose`.
-        batch_size: See :func:`decompose`.
-        tensors: See :func:`decompose`.
-
-    Returns:
-        An iterator of the decompositions of some images each, for :func:`joined`.
-
-    Raises:
-        ValueError: As :func:`decompose`; at once where it can be told without a batch.
-        TypeError: As :func:`decompose`.
-
-    Example:
-        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
-        >>> [len(piece.logits) for piece in decompose_iter(model, np.ones([3, 4]), batch_size=2)]
-        [2, 1]
-    """
     info, data = batches.for_model(model, x, y, batch_size, target=target, labels=labels)
-    return (
-        piece
-        for inputs, wanted in data.batches
-        for piece in _decompose(info, inputs, wanted, tensors=tensors, source=source)
+    return joined(
+        [
+            piece
+            for inputs, wanted in data.batches
+            for piece in of_batch(info, inputs, wanted, tensors=tensors, source=source)
+        ]
     )
 
 
@@ -133,7 +94,7 @@ def joined(pieces: Sequence[Decomposition]) -> Decomposition:
 
     Example:
         >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
-        >>> len(joined(list(decompose_iter(model, np.ones([3, 4]), batch_size=2))).logits)
+        >>> len(joined([decompose(model, np.ones([1, 4])), decompose(model, np.ones([2, 4]))]).logits)
         3
     """
     if not pieces:
@@ -160,6 +121,52 @@ def _join(*parts: Part) -> Part:
         explicit_tensors=of_tensors([part.explicit_tensors for part in parts]),
         implicit_tensors=of_tensors([part.implicit_tensors for part in parts]),
     )
+
+
+def of_batch(
+    info: ModelInfo,
+    inputs: Any,
+    wanted: Wanted,
+    tensors: bool = False,
+    implicit_biases: bool = True,
+    unseen: list[str] | None = None,
+    source: int | str | None = None,
+) -> list[Decomposition]:
+    """Takes the logits of a batch apart, in as many pieces as its memory asks for.
+
+    Args:
+        info: The model, built.
+        inputs: Its inputs, tensors.
+        wanted: What is explained. None: each image's top class.
+        tensors: Whether to keep the terms themselves.
+        implicit_biases: Whether to measure implicit biases, which takes a pass of its own; without, that of a
+            target alone is there.
+        unseen: Takes the names of layers whose biases are read where no layer is heard.
+        source: Of several inputs the one that a map is drawn over.
+
+    Returns:
+        The decompositions of some images each, for :func:`joined`.
+
+    Example:
+        >>> from keras_fullgrad.model.info import read_model
+        >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
+        >>> [len(piece.logits) for piece in of_batch(read_model(model), tf.ones([3, 4]), None)]
+        [3]
+    """
+    source = named(inputs, source, [tensor.name for tensor in info.inputs])
+    key = ("decompose", tensors, implicit_biases, source)
+    compute = _Products(tensors, implicit_biases, source)
+    try:
+        call = traces.traced(info, compute, key, inputs, wanted)
+    except NotImplementedError:
+        # Loops, as of recurrent layers, are differentiated in forward mode eagerly only. Nothing tells then
+        # which image a signal is of: they come one by one.
+        images = len(keras.tree.flatten(inputs)[0])
+        return [_eagerly(info, compute, inputs, wanted, image) for image in range(images)]
+    noted: Any = call.trace.compute
+    if unseen is not None:
+        unseen += noted.unseen
+    return [_as_parts(noted, **result) for result in call.results()]
 
 
 class LeftOut(NamedTuple):
@@ -201,7 +208,9 @@ def left_out(info: ModelInfo, inputs: Any, wanted: Wanted = None, source: int | 
     missing = total = elsewhere = of_target = 0.0
     layers: dict[str, None] = {}
     unseen: list[str] = []
-    for parts in _decompose(info, inputs, wanted, implicit_biases=False, unseen=unseen, source=source):
+    for parts in of_batch(info, inputs, wanted, implicit_biases=False, unseen=unseen, source=source):
+        if not parts.inputs:  # Nothing depends on them, which is an error where maps are drawn.
+            continue
         missing += np.abs(parts.logits - parts.sum).sum()
         for part in parts.parts:
             size = np.abs(part.explicit).sum()
@@ -291,32 +300,6 @@ def _product(bias: tf.Tensor, gradient: Gradient) -> tf.Tensor:
     # An infinite signal that nothing depends on, such as the padding of a maximum, adds nothing.
     product = tf.math.multiply_no_nan(tf.cast(bias, tf.float64), tf.cast(gradient.tensor, tf.float64))
     return product if gradient.scale is None else product / tf.cast(gradient.scale, tf.float64)
-
-
-def _decompose(
-    info: ModelInfo,
-    inputs: Any,
-    wanted: Wanted,
-    tensors: bool = False,
-    implicit_biases: bool = True,
-    unseen: list[str] | None = None,
-    source: int | str | None = None,
-) -> list[Decomposition]:
-    """The decomposition of a batch, in as many pieces as its memory asks for."""
-    source = named(inputs, source, [tensor.name for tensor in info.inputs])
-    key = ("decompose", tensors, implicit_biases, source)
-    compute = _Products(tensors, implicit_biases, source)
-    try:
-        call = traces.traced(info, compute, key, inputs, wanted)
-    except NotImplementedError:
-        # Loops, as of recurrent layers, are differentiated in forward mode eagerly only. Nothing tells then
-        # which image a signal is of: they come one by one.
-        images = len(keras.tree.flatten(inputs)[0])
-        return [_eagerly(info, compute, inputs, wanted, image) for image in range(images)]
-    noted: Any = call.trace.compute
-    if unseen is not None:
-        unseen += noted.unseen
-    return [_as_parts(noted, **result) for result in call.results()]
 
 
 def _eagerly(info: ModelInfo, compute: "_Products", inputs: Any, wanted: Wanted, image: int) -> Decomposition:

@@ -1,10 +1,11 @@
 """What inputs and layers add to logits."""
 
 import dataclasses
+import sys
 
 import numpy as np
 
-from keras_fullgrad.terms.table import Shown
+from keras_fullgrad.terms import table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Part:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Decomposition(Shown):
+class Decomposition:
     """Logits as a sum of terms. As a string, and in a notebook, it is a table.
 
     Attributes:
@@ -125,3 +126,27 @@ class Decomposition(Shown):
             f"Decomposition of {images} x {scalars} logits into {len(self.parts)} parts: relative error "
             f"{self.relative_error:.1e}"
         )
+
+    def __str__(self) -> str:
+        return table.text(self)
+
+    def printed(self) -> None:
+        """Prints the table; the notebook's cell that does so does not show it once more as its value."""
+        print(self)
+        vars(self)["_cell"] = _cell()
+
+    def _repr_html_(self) -> str:
+        return table.html(self)
+
+    def _ipython_display_(self) -> None:
+        if vars(self).get("_cell") == _cell():
+            return
+        from IPython.display import display
+
+        display({"text/plain": str(self), "text/html": self._repr_html_()}, raw=True)
+
+
+def _cell() -> int | None:
+    """The number of the cell that IPython runs, where it does."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return None if shell is None else shell.execution_count

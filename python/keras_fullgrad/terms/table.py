@@ -2,8 +2,7 @@
 
 import io
 import shutil
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import rich.console
 import rich.jupyter
@@ -17,39 +16,46 @@ _WIDTH_OF_CLASSES = 90
 _WIDTH_OF_SUMS = 60
 
 
-class Shown:
-    """What is a table as a string and in a notebook, which shows it once."""
+def text(parts: "Decomposition") -> str:
+    """Writes a table for a terminal, as wide as that is.
 
-    def __str__(self: Any) -> str:
-        width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns)
-        # Without force_jupyter=False, rich shows in a notebook even what it only captures.
-        console = rich.console.Console(width=width, force_jupyter=False)
-        with console.capture() as captured:
-            console.print(_table(self, width))
-        return captured.get()
+    Args:
+        parts: What logits are made of.
 
-    def printed(self) -> None:
-        """Prints the table; the notebook's cell that does does not show it once more as its value."""
-        print(self)
-        vars(self)["_cell"] = _cell()
+    Returns:
+        The lines.
 
-    def _repr_html_(self: Any) -> str:
-        console = rich.console.Console(width=_WIDTH, force_jupyter=False, record=True, file=io.StringIO())
-        console.print(_table(self, _WIDTH))
-        return console.export_html(inline_styles=True, code_format=rich.jupyter.JUPYTER_HTML_FORMAT)
-
-    def _ipython_display_(self) -> None:
-        if vars(self).get("_cell") == _cell():
-            return
-        from IPython.display import display
-
-        display({"text/plain": str(self), "text/html": self._repr_html_()}, raw=True)
+    Example:
+        >>> from keras_fullgrad.terms.parts import Decomposition
+        >>> one = np.ones([1, 1])
+        >>> "relative error" in " ".join(text(Decomposition(one, None, (), ())).split())
+        True
+    """
+    width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns)
+    # Without force_jupyter=False, rich shows in a notebook even what it only captures.
+    console = rich.console.Console(width=width, force_jupyter=False)
+    with console.capture() as captured:
+        console.print(_table(parts, width))
+    return captured.get()
 
 
-def _cell() -> int | None:
-    """The number of the cell that IPython runs, where it does."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return None if shell is None else shell.execution_count
+def html(parts: "Decomposition") -> str:
+    """Writes a table for a notebook.
+
+    Args:
+        parts: What logits are made of.
+
+    Returns:
+        The table.
+
+    Example:
+        >>> from keras_fullgrad.terms.parts import Decomposition
+        >>> "<pre" in html(Decomposition(np.ones([1, 1]), None, (), ()))
+        True
+    """
+    console = rich.console.Console(width=_WIDTH, force_jupyter=False, record=True, file=io.StringIO())
+    console.print(_table(parts, _WIDTH))
+    return console.export_html(inline_styles=True, code_format=rich.jupyter.JUPYTER_HTML_FORMAT)
 
 
 def _table(parts: "Decomposition", width: int) -> rich.table.Table:

@@ -45,27 +45,29 @@ def demo(
 
 
 def _of_photographs(out: Path) -> None:
-    from keras_fullgrad.demo import photographs
+    from keras_fullgrad.demo import lite0, photographs
 
     say("explaining photographs by EfficientNet-Lite0")
-    explained = photographs.explain_photographs()
+    model = lite0.load()
+    explained = photographs.explain_photographs(model)
     photographs.draw_photographs(explained, out)
     console = Console()
     console.print(_answers(explained))
     console.print(f"picture: {out}", soft_wrap=True)
     say("writing the report")
-    page = photographs.report_photographs(explained, out.with_suffix(".html"))
+    page = photographs.report_photographs(model, explained, out.with_suffix(".html"))
     console.print(f"report:  {page}", soft_wrap=True)
 
 
 def _answers(explained: "list[Photograph]") -> Table:
     from keras_fullgrad.demo import photographs
+    from keras_fullgrad.reporting.numbers import percent
 
     names = photographs.class_names()
     table = Table("photograph", "what the net says", "explained")
     for each in explained:
         said, drawn = (
-            ", ".join(f"{names[index]} {photographs.percent(each.probabilities[index])}" for index in classes)
+            ", ".join(f"{names[index]} {percent(each.probabilities[index])}" for index in classes)
             for classes in (each.top, each.classes)
         )
         table.add_row(each.name, said, drawn)
