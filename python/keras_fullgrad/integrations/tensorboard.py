@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fullgrad import pictures
-from keras_fullgrad.explain import full_gradients
+from keras_fullgrad.shortcuts import full_gradients
 from keras_fullgrad.targets.classes import as_classes
 
 

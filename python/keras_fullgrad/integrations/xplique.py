@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fullgrad import inspection
-from keras_fullgrad.explain import full_gradients
 from keras_fullgrad.running import batches
+from keras_fullgrad.shortcuts import full_gradients
 
 
 class FullGrad:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_fullgrad.maps import filters, op
 from keras_fullgrad.terms.collect import ForwardPass, Term
-from keras_fullgrad.terms.positions import Area, Placement
+from keras_fullgrad.terms.positions import Area, Placement, size_along
 from keras_fullgrad.terms.scaling import Gradient
 
 Place = Callable[[str, tf.Tensor], tf.Tensor | None]
@@ -55,8 +55,6 @@ def draw(
     own = Term("input", "Input", source, source)
     placed = [(term, positions.of(term.signal)) for term in (own, *computed.terms)]
     drawn = [(term, where) for term, where in placed if place is not None or not isinstance(where, str)]
-    # As numbers where they are known, so that the map's shape is too.
-    size = tf.stack([source.shape[axis] or tf.shape(source)[axis] for axis in positions.space])
     maps: list[tf.Tensor] = []
     maps_of_terms: list[dict[str, tf.Tensor]] = []
     for target in computed.targets:
@@ -66,7 +64,7 @@ def draw(
             raise ValueError(
                 f"expected the logits to depend on the input of shape {source.shape}, they do not"
             )
-        factors: dict[str, list[_Factor]] = {}
+        factors: dict[str, list[Factor]] = {}
         for (term, where), gradient in zip(drawn, gradients, strict=True):
             if gradient is None:  # The signal does not reach the logit.
                 continue
@@ -76,10 +74,12 @@ def draw(
             elif place is not None and (grid := place(term.name, _product(*weighted))) is not None:
                 factors.setdefault(term.name, []).append(_as_factor(grid, term, source))
         if by_term:
-            maps_of_terms.append({name: _draw(factors[name], size, style) for name in factors})
+            maps_of_terms.append(
+                {name: draw_factors(factors[name], positions.size, style) for name in factors}
+            )
             maps.append(_sum(list(maps_of_terms[-1].values())))
         else:
-            maps.append(_draw(itertools.chain.from_iterable(factors.values()), size, style))
+            maps.append(draw_factors(itertools.chain.from_iterable(factors.values()), positions.size, style))
     stacked = tf.stack(maps, axis=-1)
     if not by_term:
         return stacked, None
@@ -110,8 +110,15 @@ def share_left_out(computed: ForwardPass, place: Place | None = None) -> tf.Tens
     return tf.cast(tf.stack(shares, axis=-1), tf.float64 if target.dtype == tf.float64 else tf.float32)
 
 
-class _Factor(NamedTuple):
-    """A gradient and what it is to be multiplied by, as a grid over a part of the image."""
+class Factor(NamedTuple):
+    """A gradient and what it is to be multiplied by, as a grid over a part of the image.
+
+    Attributes:
+        gradient: (batch, space, channels), or with the channels first.
+        weight: Of the same shape, or (channels,).
+        layout: ``channels_last`` or ``channels_first``.
+        area: The part of the image that it covers.
+    """
 
     gradient: tf.Tensor
     weight: tf.Tensor
@@ -123,8 +130,19 @@ class _Factor(NamedTuple):
         """The size of the grid, where it is known."""
         return tuple(self.gradient.shape[1:-1] if self.layout == "channels_last" else self.gradient.shape[2:])
 
+    @property
+    def grid(self) -> tf.Tensor:
+        """The size of the grid."""
+        first = 1 if self.layout == "channels_last" else 2
+        return size_along(self.gradient, range(first, first + len(self.size)))
 
-def _as_factor(grid: tf.Tensor, term: Term, source: tf.Tensor) -> _Factor:
+    @property
+    def covers_all(self) -> bool:
+        """Whether it covers all of the image, but for less than half a position."""
+        return _pixels(self.area, self.grid)[0] is None
+
+
+def _as_factor(grid: tf.Tensor, term: Term, source: tf.Tensor) -> Factor:
     """A term where a function of the user's own put it."""
     rank = source.shape.rank
     if grid.shape.rank != rank or grid.shape[-1] is None:
@@ -138,10 +156,10 @@ def _as_factor(grid: tf.Tensor, term: Term, source: tf.Tensor) -> _Factor:
     with tf.control_dependencies([] if same is None else [same]):
         grid = tf.identity(grid)
     whole = Area((0.0,) * (rank - 2), (1.0,) * (rank - 2))
-    return _Factor(grid, tf.ones([grid.shape[-1]], grid.dtype), "channels_last", whole)
+    return Factor(grid, tf.ones([grid.shape[-1]], grid.dtype), "channels_last", whole)
 
 
-def _factors(gradient: tf.Tensor, weight: tf.Tensor, placement: Placement) -> Iterator[_Factor]:
+def _factors(gradient: tf.Tensor, weight: tf.Tensor, placement: Placement) -> Iterator[Factor]:
     pieces = list(placement.pieces(gradient))
     channels = pieces[0].tensor.shape[-1 if pieces[0].layout == "channels_last" else 1]
     if weight.shape.num_elements() == channels and (placement.layout or placement.keeps_channels_last):
@@ -153,12 +171,13 @@ def _factors(gradient: tf.Tensor, weight: tf.Tensor, placement: Placement) -> It
         weight = tf.broadcast_to(tf.cast(weight, gradient.dtype), tf.shape(gradient))
         weights = [piece.tensor for piece in placement.pieces(weight)]
     for piece, of_piece in zip(pieces, weights, strict=True):
-        yield _Factor(piece.tensor, of_piece, piece.layout, piece.area)
+        yield Factor(piece.tensor, of_piece, piece.layout, piece.area)
 
 
-def _draw(factors: Iterable[_Factor], size: tf.Tensor, style: Style) -> tf.Tensor:
+def draw_factors(factors: Iterable[Factor], size: tf.Tensor, style: Style) -> tf.Tensor:
+    """Draws the sum of terms over an image of a size, (batch, space)."""
     # Gradients of one size at a time: they are let go of while the backward pass goes on to the next.
-    groups: dict[Hashable, list[_Factor]] = {}
+    groups: dict[Hashable, list[Factor]] = {}
     for factor in factors:
         groups.setdefault((factor.layout, factor.size, factor.area), []).append(factor)
     options = dataclasses.asdict(style)

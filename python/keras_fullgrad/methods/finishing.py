@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.maps import filters, reference
+from keras_fullgrad.terms.positions import added_up, size_along
 
 
 def finished(
@@ -26,15 +27,17 @@ def finished(
         source: The input that the maps are drawn over.
         postprocessing: A filter of the maps. None: none.
         resizing: True: to the size of ``source``; a size: to that; False or None: not.
-        channels_first: Whether the channels of ``source`` come before its positions.
+        channels_first: Whether the channels of ``source`` come before its positions, where maps of another
+            size and a net without convolutions do not tell.
 
     Returns:
         The explanation, of types that NumPy has, with maps of NaN where the image or its logit is not finite.
 
     Example:
-        >>> found = Explanation(logits=tf.ones([1, 1]), maps=tf.ones([1, 4, 4, 1]))
-        >>> x = tf.ones([1, 8, 8, 3])
-        >>> finished(found, x, x, None, True, False).maps.shape
+        >>> def resized(x):
+        ...     found = Explanation(logits=tf.ones([1, 1]), maps=tf.ones([1, 4, 4, 1]))
+        ...     return finished(found, x, x, None, True, False).maps
+        >>> tf.function(resized)(tf.ones([1, 8, 8, 3])).shape
         TensorShape([1, 8, 8, 1])
     """
     if postprocessing is not None:
@@ -66,23 +69,20 @@ def _nan_where(useless: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
 
 
 def _size_of(source: tf.Tensor, maps: tf.Tensor, channels_first: bool) -> Sequence[int] | tf.Tensor:
-    """The size of the input; where its channels are, the map tells if it is as large."""
-    sizes = [source.shape[2:], source.shape[1:-1]]
-    for size in sizes:
+    """The size of the input; where its channels are, the map tells if it is as large, else a convolution."""
+    for size in (source.shape[2:], source.shape[1:-1]):
         if size.is_fully_defined() and size == maps.shape[1:-1]:
             return size
-    size = sizes[0 if channels_first else 1]
-    return (
-        size
-        if size.is_fully_defined()
-        else tf.shape(source)[2:]
-        if channels_first
-        else tf.shape(source)[1:-1]
-    )
+    axis = added_up(source)
+    if axis is None:
+        axis = 1 if channels_first else source.shape.rank - 1
+    space = [each for each in range(1, source.shape.rank) if each != axis]
+    return size_along(source, space)
 
 
 def _resized(maps: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:
-    if not isinstance(size, tf.Tensor) and tuple(maps.shape[1:-1]) == tuple(size):
+    known = tf.get_static_value(size) if isinstance(size, tf.Tensor) else size
+    if known is not None and tuple(maps.shape[1:-1]) == tuple(known):
         return maps
     for axis, wanted in enumerate(tf.unstack(tf.cast(size, tf.int32)), 1):
         maps = reference.resize_axis(maps, axis, wanted, "half_pixel")

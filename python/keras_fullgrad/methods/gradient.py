@@ -11,7 +11,7 @@ from keras_fullgrad.maps import filters
 from keras_fullgrad.methods import drawing, eager
 from keras_fullgrad.methods.drawing import PRESETS, Style
 from keras_fullgrad.model.exposing import ExposedModel, expose, expose_logits
-from keras_fullgrad.model.inputs import check_drawable, drawn_input
+from keras_fullgrad.model.inputs import channel_axis, check_drawable, drawn_input
 from keras_fullgrad.targets.target import Target
 from keras_fullgrad.terms import collect
 
@@ -65,7 +65,7 @@ def gradients(
         top=top,
         fold_batch_norms=fold_batch_norms,
         source=drawn,
-        channel_axis=_channel_axis(drawn, spatial_axis),
+        channel_axis=channel_axis(drawn, spatial_axis),
     )
     maps = []
     for target in computed.targets:
@@ -168,7 +168,7 @@ def full_gradients(
         implicit_biases=bool(implicit_biases),
         fold_batch_norms=fold_batch_norms,
         source=drawn,
-        channel_axis=_channel_axis(drawn, spatial_axis),
+        channel_axis=channel_axis(drawn, spatial_axis),
     )
     maps, terms = drawing.draw(computed, style, simple, return_terms, positions)
     return Explanation(
@@ -179,20 +179,6 @@ def full_gradients(
         terms=terms,
         left_out=drawing.share_left_out(computed, positions) if return_terms else None,
     )
-
-
-def _channel_axis(inputs: tf.Tensor, spatial_axis: Sequence[int] | None) -> int | None:
-    """The axis of channels, where those of positions were named."""
-    if spatial_axis is None:
-        return None
-    rank = inputs.shape.rank
-    left = set(range(1, rank)) - {axis % rank for axis in spatial_axis}
-    if len(left) != 1:
-        raise ValueError(
-            f"expected spatial_axis to be all axes of inputs of rank {rank} but the batch and the "
-            f"channels, got {tuple(spatial_axis)}"
-        )
-    return left.pop()
 
 
 METHODS = [gradients, full_gradients]

@@ -137,8 +137,10 @@ def tta(
         def back(scale: float, mirrored: bool, maps: tf.Tensor) -> tf.Tensor:
             if mirrored:
                 maps = tf.reverse(maps, [2])
-            return maps if scale == 1 else tf.cast(tf.image.resize(maps, size, resize_method), maps.dtype)
+            same = scale == 1 and maps.shape[1:3] == inputs.shape[1:3]
+            return maps if same else tf.cast(tf.image.resize(maps, size, resize_method), maps.dtype)
 
+        clean = clean.with_parts(functools.partial(back, 1.0, False), "maps", "terms")
         sums, count = _averaged(clean), 1
         for scale, mirrored in views:
             # One view after the other, so that the activations of one are held at a time.

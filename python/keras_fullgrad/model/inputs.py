@@ -115,3 +115,32 @@ def check_drawable(inputs: tf.Tensor) -> None:
         )
     if not inputs.dtype.is_floating:
         raise ValueError(f"expected inputs of a floating type, got {inputs.dtype.name}")
+
+
+def channel_axis(inputs: tf.Tensor, spatial_axis: Sequence[int] | None) -> int | None:
+    """Finds the axis of channels, where those of positions were named.
+
+    Args:
+        inputs: The input that a map is drawn over.
+        spatial_axis: The axes of positions.
+
+    Returns:
+        The axis that is left. None: no axes were named.
+
+    Raises:
+        ValueError: If more than one axis is left, or none.
+
+    Example:
+        >>> channel_axis(tf.ones([1, 8, 8, 3]), (1, 2)), channel_axis(tf.ones([1, 3, 8, 8]), (-2, -1))
+        (3, 1)
+    """
+    if spatial_axis is None:
+        return None
+    rank = inputs.shape.rank
+    left = set(range(1, rank)) - {axis % rank for axis in spatial_axis}
+    if len(left) != 1:
+        raise ValueError(
+            f"expected spatial_axis to be all axes of inputs of rank {rank} but the batch and the "
+            f"channels, got {tuple(spatial_axis)}"
+        )
+    return left.pop()

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_fullgrad.terms.path import path
+
 _SIZE = 2.0**4  # What the largest gradient at a cut is brought to: 2^12 times that can still be told.
 _OPERATIONS = 16  # At least so many from one cut to the next.
 
@@ -82,29 +84,10 @@ def _scaled(gradient: tf.Tensor, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
 def _cuts(target: tf.Tensor, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Tensors between inputs and target, in their order, that all that depends on the inputs goes through."""
-    operations = target.graph.get_operations()
-    depends = {tensor.name for tensor in inputs}
-    for op in operations:
-        if any(tensor.name in depends for tensor in op.inputs):
-            depends.update(output.name for output in op.outputs if output.dtype.is_floating)
-    last_use = {target.name: len(operations)}
-    for index in range(len(operations) - 1, -1, -1):
-        if any(output.name in last_use for output in operations[index].outputs):
-            for tensor in operations[index].inputs:
-                if tensor.name in depends:
-                    last_use.setdefault(tensor.name, index)
-
     cuts, since = [], 0
-    waiting: dict[str, tf.Tensor] = {tensor.name: tensor for tensor in inputs if tensor.name in last_use}
-    for index, op in enumerate(operations):
-        outputs = [output for output in op.outputs if output.name in depends and output.name in last_use]
-        if not outputs:
-            continue
-        waiting.update((output.name, output) for output in outputs)
-        waiting = {name: tensor for name, tensor in waiting.items() if last_use[name] > index}
+    for step in path(target, inputs):
         since += 1
-        (only, *others) = waiting.values()
-        if not others and only is not target and since >= _OPERATIONS:
-            cuts.append(only)
+        if step.alone and step.tensor is not target and since >= _OPERATIONS:
+            cuts.append(step.tensor)
             since = 0
     return cuts

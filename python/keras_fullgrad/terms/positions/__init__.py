@@ -6,6 +6,7 @@ them. What comes of an operation that is not known here has no known place.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -23,7 +24,7 @@ from keras_fullgrad.terms.positions.placement import (
 )
 from keras_fullgrad.terms.positions.places import Places
 
-__all__ = ["NO_PLACE", "Area", "Piece", "Placement", "Positions", "follow"]
+__all__ = ["NO_PLACE", "Area", "Piece", "Placement", "Positions", "added_up", "follow", "size_along"]
 
 _IMAGES = 3
 _OPEN = 8  # Positions along an axis whose size is open: any number serves, they are relative to the image.
@@ -48,6 +49,11 @@ class Positions:
     def space(self) -> list[int]:
         """The axes of the input that hold positions."""
         return [axis for axis in range(1, self.source.shape.rank) if axis != self.channel_axis]
+
+    @property
+    def size(self) -> tf.Tensor:
+        """How many there are along each."""
+        return size_along(self.source, self.space)
 
     def of(self, signal: tf.Tensor) -> Placement | str:
         """How to bring a signal into grids over the image, or why it has no place there."""
@@ -122,6 +128,11 @@ class Positions:
         return tf.reshape(tf.transpose(tensor, [1, 0, 2]), [-1, outer * inner * size])
 
 
+def size_along(tensor: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
+    """A tensor's size along some axes: as numbers where they are known, so that the shape of a map is too."""
+    return tf.stack([tensor.shape[axis] or tf.shape(tensor)[axis] for axis in axes])
+
+
 def follow(
     source: tf.Tensor, channel_axis: int | None = None, others: Sequence[tf.Tensor] = (), since: int = 0
 ) -> Positions:
@@ -148,12 +159,8 @@ def follow(
         1
     """
     images = source.shape[0] or _IMAGES
-
-    def opened(tensor: tf.Tensor) -> list[int]:
-        return [images, *(size or _OPEN for size in tensor.shape[1:])]
-
-    places = {tensor.name: Places.of_image(opened(tensor)) for tensor in others if tensor.shape.rank}
-    places[source.name] = Places.of_input(opened(source))
+    places = {tensor.name: Places.of_image(_opened(tensor)) for tensor in others if tensor.shape.rank}
+    places[source.name] = Places.of_input(_opened(source))
     votes: set[int] = set()
     rules.follow(source.graph.get_operations()[since:], places, votes.add if channel_axis is None else None)
     if len(votes) > 1:
@@ -164,3 +171,30 @@ def follow(
     if channel_axis is None:
         channel_axis = votes.pop() if votes else source.shape.rank - 1
     return Positions(source, channel_axis % source.shape.rank, images, places)
+
+
+def added_up(source: tf.Tensor) -> int | None:
+    """Finds the axis of an input that the first convolution adds up: that of its channels.
+
+    Args:
+        source: The input, of a graph.
+
+    Returns:
+        The axis. None: there is no convolution.
+
+    Example:
+        >>> def axis(x):
+        ...     y = tf.nn.conv2d(tf.transpose(x, [0, 2, 3, 1]), tf.ones([3, 3, 5, 2]), 1, "SAME")
+        ...     return tf.constant(added_up(x))
+        >>> int(tf.function(axis, autograph=False)(tf.ones([1, 5, 8, 8])))
+        1
+    """
+    votes: set[int] = set()
+    until_then = itertools.takewhile(lambda _: not votes, source.graph.get_operations())
+    rules.follow(until_then, {source.name: Places.of_input(_opened(source))}, votes.add)
+    return min(votes, default=None)
+
+
+def _opened(tensor: tf.Tensor) -> list[int]:
+    """A shape to follow positions in, of numbers alone."""
+    return [tensor.shape[0] or _IMAGES, *(size or _OPEN for size in tensor.shape[1:])]
