@@ -175,9 +175,9 @@ def takes_training(layer: keras.Layer) -> bool:
     return layer._call_has_training_arg
 
 
-def call_as(layer: keras.Layer, stand_in: Any, inputs: Any) -> Any:
+def call_as(layer: keras.Layer, stand_in: Any, *args: Any, **kwargs: Any) -> Any:
     """Calls a layer's code on another object, which has what that code asks for of the layer."""
-    return type(layer).call(stand_in, inputs)
+    return type(layer).call(stand_in, *args, **kwargs)
 
 
 def preprocessing_of(application: Callable[..., keras.Model]) -> Callable[..., Any]:

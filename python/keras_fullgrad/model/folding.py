@@ -16,6 +16,7 @@ from keras import layers
 
 from keras_fullgrad import _keras
 from keras_fullgrad.model import affine
+from keras_fullgrad.model.depthwise import Depthwise, is_depthwise
 from keras_fullgrad.model.listening import Application
 
 # Those that TensorFlow makes one operation of with a convolution.
@@ -40,7 +41,7 @@ class Fold(NamedTuple):
 
 
 class Folding:
-    """Takes the place of batch norms while a model is called, as `model.listening.listening` lets it.
+    """Takes the place of layers while a model is called, as `model.listening.listening` lets it.
 
     The slope and the bias of each are computed once, for the call and for the terms of the map.
 
@@ -65,7 +66,10 @@ class Folding:
     def replace(
         self, applications: Sequence[Application], layer: keras.Layer, *args: Any, **kwargs: Any
     ) -> tf.Tensor | None:
-        """Computes what a batch norm puts out, in one with the layer before it where it can be.
+        """Computes what a layer puts out another way, where there is a cheaper one.
+
+        A batch norm is computed in one with the layer before it, a convolution of one channel a group as a
+        depthwise one.
 
         Args:
             applications: The calls of layers so far.
@@ -77,9 +81,13 @@ class Folding:
             Its output, or None where the layer is to be called as it is.
         """
         # Only a traced function leaves out what the layer before computed alone.
-        if type(layer) is not keras.layers.BatchNormalization or tf.executing_eagerly():
+        if tf.executing_eagerly():
             return None
-        return self._normalize(applications, layer, *args, **kwargs)
+        if is_depthwise(layer):
+            return _keras.call_as(layer, Depthwise(layer), *args, **kwargs)
+        if type(layer) is keras.layers.BatchNormalization:
+            return self._normalize(applications, layer, *args, **kwargs)
+        return None
 
     def _normalize(
         self,
@@ -214,13 +222,13 @@ class _Scaled:
     bias = None
 
     def __init__(self, layer: keras.Layer, slope: tf.Tensor) -> None:
-        self._layer = layer
+        self._as = Depthwise(layer) if is_depthwise(layer) else layer
         name, along = _KERNELS[type(layer)]
         kernel = tf.cast(getattr(layer, name), slope.dtype)
         setattr(self, name, tf.cast(kernel * along(slope, kernel), layer.compute_dtype))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._layer, name)
+        return getattr(self._as, name)
 
 
 def _pays(before: Application) -> bool:
