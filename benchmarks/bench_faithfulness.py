@@ -20,7 +20,6 @@ import numpy as np
 import scipy
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import bootstrap
 
 import keras_fullgrad as ke
 import measuring
@@ -55,20 +54,6 @@ COLOURS = {
     CHANCE: "#7f7f7f",
 }
 KINDS = {"dense": "logits", "batch": "batch norm", "conv2": "convolution"}
-
-
-def confidence(values):
-    """The 95% confidence interval of the mean over the first axis."""
-    found = bootstrap(
-        (values,),
-        np.mean,
-        axis=0,
-        method="percentile",
-        n_resamples=4999,
-        batch=100,
-        rng=np.random.default_rng(0),
-    )
-    return found.confidence_interval
 
 
 def draw_maps(model, x):
@@ -112,7 +97,7 @@ def rows_of(measure, values):
     for method, each in values.items():
         row = {"measure": measure, "method": method}
         for name, figures in (("", each), ("minus plain ", each - values[RIVAL])):
-            low, high = confidence(figures)
+            low, high = measuring.confidence(figures)
             row |= {f"{name}mean": figures.mean(), f"{name}low": low, f"{name}high": high}
         yield {key: value if isinstance(value, str) else float(value) for key, value in row.items()}
 
@@ -160,7 +145,7 @@ def plot(curves, layers, cascades, path):
 
 
 def draw(axis, name, xs, values):
-    low, high = confidence(values)
+    low, high = measuring.confidence(values)
     axis.fill_between(xs, low, high, color=COLOURS[name], alpha=0.18, linewidth=0)
     axis.plot(
         xs,

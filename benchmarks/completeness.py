@@ -156,16 +156,6 @@ def row_of(name):
     return row
 
 
-def write_table(rows, path):
-    """Puts the table into a Markdown file, between its two marks."""
-    lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
-    lines += ["| " + " | ".join(map(str, row.values())) + " |" for row in rows]
-    begin, end = "<!-- completeness -->", "<!-- /completeness -->"
-    before, rest = path.read_text().split(begin)
-    after = rest.split(end)[1]
-    path.write_text("\n".join([before + begin, *lines, end + after]))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("nets", nargs="*", default=NETS, help="the nets to measure; all of them by default")
@@ -183,7 +173,7 @@ def main():
         rows = list(processes.map(row_of, options.nets))
     measuring.report("Completeness: relative error of the sum of all terms", rows, options.json)
     if options.docs:
-        write_table(rows, options.docs)
+        measuring.write_table(rows, options.docs, "completeness")
     sys.exit(not all(row["holds"] for row in rows))
 
 

@@ -175,15 +175,6 @@ def row_of(name, figures):
     }
 
 
-def write_table(rows, path):
-    """Puts the table into a Markdown file, between its two marks."""
-    lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
-    lines += ["| " + " | ".join(map(str, row.values())) + " |" for row in rows]
-    begin, end = "<!-- keras-hub -->", "<!-- /keras-hub -->"
-    before, rest = path.read_text().split(begin)
-    path.write_text("\n".join([before + begin, *lines, end + rest.split(end)[1]]))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("nets", nargs="*", default=[*hub_zoo.NETS], help="the nets; all of them by default")
@@ -204,7 +195,7 @@ def main():
         machine = measuring.machine() | {"keras_hub": metadata.version("keras-hub")}
         options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
     if options.docs:
-        write_table(rows, options.docs)
+        measuring.write_table(rows, options.docs, "keras-hub")
     sys.exit(not all(row["holds"] == "True" for row in rows))
 
 

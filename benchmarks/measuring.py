@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import bootstrap
 
 from keras_fullgrad import _native
 
@@ -88,3 +89,26 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, help="write the table to this file too")
     parser.add_argument("--repeats", type=int, default=15, help="timed runs of each row")
     return parser
+
+
+def confidence(values: np.ndarray) -> Any:
+    """The 95% confidence interval of the mean over the first axis, by a bootstrap: ``low, high``."""
+    found = bootstrap(
+        (values,),
+        np.mean,
+        axis=0,
+        method="percentile",
+        n_resamples=4999,
+        batch=100,
+        rng=np.random.default_rng(0),
+    )
+    return found.confidence_interval
+
+
+def write_table(rows: Sequence[dict[str, Any]], path: Path, name: str) -> None:
+    """Puts a table into a Markdown file, between two marks of that name."""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
+    lines += ["| " + " | ".join(map(str, row.values())) + " |" for row in rows]
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, rest = path.read_text().split(begin)
+    path.write_text("\n".join([before + begin, *lines, end + rest.split(end)[1]]))

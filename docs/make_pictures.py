@@ -1,4 +1,4 @@
-"""Makes the pictures of the gallery and of the tasks, by running the code that stands on these pages.
+"""Makes the pictures of some pages, by running the code that stands on them.
 
 Usage: python docs/make_pictures.py docs/pictures
 
@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-PAGES = [Path(__file__).with_name(name) for name in ("gallery.md", "tasks.md")]
+PAGES = [page for page in sorted(Path(__file__).parent.glob("*.md")) if "](pictures/" in page.read_text()]
 
 
 def make(folder: Path) -> None:

@@ -11,6 +11,7 @@ import typer.main
 
 import examples
 import keras_fullgrad as ke
+import make_pictures
 from keras_fullgrad_cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ def with_python(pages):
 
 
 # Pages that make pictures run when the site is built: see tests/docs/test_gallery.py.
-RUN = [page for page in with_python(sorted(DOCS.glob("*.md"))) if page.stem not in ("gallery", "tasks")]
+RUN = [page for page in with_python(sorted(DOCS.glob("*.md"))) if page not in make_pictures.PAGES]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The code of the gallery and of the tasks makes the pictures that the pages show.
+"""The code of pages with pictures of their own makes those that they show.
 
 It runs whenever the site is built, which `.ci/run` does: what is missing then ends the build.
 """

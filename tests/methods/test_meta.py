@@ -161,3 +161,28 @@ def test_smooth_makes_one_pass_after_the_other(small_net, images):
     step = loops[0].inputs[2].op
     while not step.control_inputs:  # The first step waits for the clean pass.
         step = step.inputs[0].op
+
+
+@pytest.mark.parametrize("classes", [None, [[0, 2]] * 5, ke.targets.Contrast(1, "runner-up")])
+@pytest.mark.parametrize("method", [gradient.full_gradients, gradient.gradients])
+def test_focus_is_the_product_with_grad_cam(small_net, images, method, classes):
+    options = {"target": classes} if callable(classes) else {"y": classes}
+    found = ke.explain(meta.focus(method), small_net, images, verbose=0, **options)
+    own = ke.explain(method, small_net, images, verbose=0, **options)
+    weights = ke.gradcam(small_net, images, verbose=0, **options)
+    np.testing.assert_allclose(found.maps, own.maps * weights.maps, atol=1e-6 * np.abs(own.maps).max())
+    np.testing.assert_array_equal(found.logits, own.logits)
+
+
+def test_focus_weighs_terms_as_maps(small_net, images):
+    method = meta.focus(gradient.full_gradients, layer="c2")
+    found = ke.explain(method, small_net, images, verbose=0, return_terms=True)
+    np.testing.assert_allclose(sum(found.terms.values()), found.maps, atol=1e-5)
+    weights = ke.gradcam(small_net, images, verbose=0, layer="c2").maps
+    own = ke.explain(gradient.full_gradients, small_net, images, verbose=0).maps
+    np.testing.assert_allclose(found.maps, own * weights, atol=1e-6 * np.abs(own).max())
+
+
+def test_focus_of_series():
+    net, x = zoo.make("series")
+    assert ke.explain(meta.focus(gradient.gradients), net, x, verbose=0).maps.shape == (*x.shape[:2], 1)

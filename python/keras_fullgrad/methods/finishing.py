@@ -46,7 +46,7 @@ def finished(
         found = found.with_parts(lambda _: maps, "maps")
     if resizing is not None and resizing is not False:
         size = _size_of(source, found.maps, channels_first) if resizing is True else resizing
-        found = found.with_parts(lambda maps: _resized(maps, size), "maps", "terms")
+        found = found.with_parts(lambda maps: resized(maps, size), "maps", "terms")
     useless = _not_finite(inputs, found.logits)
     found = found.with_parts(lambda maps: _nan_where(useless, maps), "maps", "terms")
     return found.with_parts(_as_usual)
@@ -80,7 +80,8 @@ def _size_of(source: tf.Tensor, maps: tf.Tensor, channels_first: bool) -> Sequen
     return size_along(source, space)
 
 
-def _resized(maps: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:
+def resized(maps: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:
+    """Resizes maps, (batch, space, K), by linear interpolation with half-pixel centres."""
     known = tf.get_static_value(size) if isinstance(size, tf.Tensor) else size
     if known is not None and tuple(maps.shape[1:-1]) == tuple(known):
         return maps

@@ -1,4 +1,4 @@
-"""Methods made from a method: averages over noise and over views of the image."""
+"""Methods made from a method: averages over noise and over views of the image, and a weighing by Grad-CAM."""
 
 import functools
 import itertools
@@ -9,7 +9,12 @@ import keras
 import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.maps import filters
+from keras_fullgrad.methods import cams
+from keras_fullgrad.methods.activations import Named
+from keras_fullgrad.methods.finishing import resized
 from keras_fullgrad.targets.outputs import as_target
+from keras_fullgrad.terms.positions import size_along
 
 Method = Callable[..., Explanation]
 """From a model, inputs and classes to an explanation, or of your own to a pair of logits and maps."""
@@ -153,6 +158,48 @@ def tta(
     return apply
 
 
+def focus(method: Method, layer: Named | None = None) -> Method:
+    r"""Weighs a method's maps by Grad-CAM's: of what the net looks at, what speaks for the class.
+
+    .. math:: M(x)_p = m(x)_p \, U(\mathrm{ReLU}(g(x)))_p
+
+    where :math:`g` is :func:`keras_fullgrad.methods.cams.gradcam`, brought to [0, 1]. So Selvaraju et al.
+    2016 (arXiv:1610.02391) weigh guided backpropagation.
+
+    Args:
+        method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.
+        layer: See :func:`keras_fullgrad.methods.cams.gradcam`.
+
+    Returns:
+        A method of the same signature, for images, series and volumes alike; terms are weighed as maps are.
+
+    Raises:
+        ValueError: In a call, if it is not clear which signal Grad-CAM is to take.
+
+    Example:
+        >>> from keras_fullgrad.methods.gradient import gradients
+        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> focus(gradients)(model, tf.ones([1, 8, 8, 3]))[1].shape
+        TensorShape([1, 8, 8, 1])
+    """
+
+    @functools.wraps(method)
+    def apply(
+        model: keras.Model, inputs: Any, indices: tf.Tensor | None = None, **params: Any
+    ) -> Explanation:
+        found = Explanation.of(method(model, inputs, indices, **params), indices)
+        shared = {name: value for name, value in params.items() if name in ("source", "spatial_axis")}
+        weighing = functools.partial(cams.gradcam, layer=layer)
+        weights = _for_same_classes(weighing, model, found, indices, shared)(inputs).maps
+        weights = filters.positive_normalize(weights, axis=range(1, weights.shape.rank - 1))
+        weights = resized(weights, size_along(found.maps, range(1, weights.shape.rank - 1)))
+        return found.with_parts(lambda maps: maps * tf.cast(weights, maps.dtype), "maps", "terms")
+
+    apply.__name__ = f"{method.__name__}_focus"
+    return apply
+
+
 def _for_same_classes(
     method: Method, model: keras.Model, clean: Explanation, indices: Any, params: dict[str, Any]
 ) -> Callable[[Any], Explanation]:
@@ -161,9 +208,7 @@ def _for_same_classes(
         same = as_target(indices).of_classes(clean.classes)
         return lambda inputs: Explanation.of(method(model, inputs, same, **params))
     if clean.classes is None:
-        raise ValueError(
-            f"expected y, or a method that returns an Explanation with its classes, from {method.__name__}"
-        )
+        raise ValueError("expected y, or a method that returns an Explanation with its classes")
     params = {name: value for name, value in params.items() if name != "top"}
     return lambda inputs: Explanation.of(method(model, inputs, clean.classes, **params), clean.classes)
 
