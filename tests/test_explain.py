@@ -158,7 +158,7 @@ def test_presets_and_options_agree_between_backends(small_net, images):
     for options in [
         {"preset": "paper"},
         {"preset": "paper", "simple": True},
-        {"simple": True},
+        {"simple": True, "psi": ke.filters.absolute},
         {"psi": ke.filters.positive_normalize},
         {"psi": tf.abs},
     ]:
@@ -389,3 +389,17 @@ def test_images_with_nan(small_net, images):
 def test_within_a_function_of_tensorflow(small_net, images, explain):
     with pytest.raises(ValueError, match=r"expected a call outside of tf.function.*methods.gradient"):
         tf.function(lambda x: explain(small_net, x)[0])(tf.constant(images))
+
+
+def test_simple_where_it_changes_nothing(small_net, images):
+    for layer in small_net.layers:  # Their biases are 0 in a new net.
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_mean.assign(0.1 + layer.moving_mean)
+    expected = ke.full_gradients(small_net, images, 1, verbose=0)
+    with pytest.warns(
+        UserWarning, match="simple=True changes nothing here but where a bias is 0: absolute_norm"
+    ):
+        found = ke.full_gradients(small_net, images, 1, verbose=0, simple=True)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5)
+    paper = ke.full_gradients(small_net, images, 1, verbose=0, simple=True, preset="paper").maps
+    assert not np.allclose(paper, ke.full_gradients(small_net, images, 1, verbose=0, preset="paper").maps)

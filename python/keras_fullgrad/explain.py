@@ -79,6 +79,7 @@ def explain(
     """
     info, data = batches.for_model(model, x, y, batch_size, steps, target=target, labels=labels)
     warning.of_preprocessor(info)
+    warning.of_simple(method_params)
     progress = keras.callbacks.CallbackList(
         list(callbacks or []),
         add_progbar=verbose != 0,
@@ -148,6 +149,7 @@ def explain_iter(
     """
     info, data = batches.for_model(model, x, y, batch_size, steps, target=target, labels=labels)
     warning.of_preprocessor(info)
+    warning.of_simple(method_params)
     return (
         warning.of_nan(Explanation(**found))
         for batch in batches.ahead(data.batches)

@@ -9,6 +9,8 @@ _OPTIONS = {
     r"completeness\(model\)": "keras-fullgrad completeness",
     r"expose\(model, outputs=\.\.\.\) names": f"{_LAYER} names",
     r": expose\(model, outputs=\.\.\.\)": f": {_LAYER}",
+    r"simple=True": "--simple",
+    r"preset='paper'": "--preset paper",
     r"expected simple or implicit_biases": "expected --simple or --implicit-biases",
 }
 

@@ -22,7 +22,7 @@ from keras_fullgrad_cli.writing import Writer
         (None, {}),
         (None, {"top": 3, "preset": "paper"}),
         ([2, 0, 1, 3, 3], {}),
-        ([[2, 1]] * 5, {"batch_size": 2, "simple": True}),
+        ([[2, 1]] * 5, {"batch_size": 2, "preset": "paper", "simple": True}),
     ],
 )
 def test_a_batch_is_explained_as_by_the_library(small_net, images, classes, params):

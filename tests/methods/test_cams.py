@@ -244,3 +244,17 @@ def test_heads_that_cam_does_not_explain(images, head, found):
     ):
         ke.cam(_net(*head), images, verbose=0)
     assert np.isfinite(ke.gradcam(_net(*head), images, verbose=0).maps).all()
+
+
+def test_a_model_with_an_answer_and_a_segmentation(images):
+    image = keras.Input([16, 12, 3])
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="last")(image)
+    answer = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x))
+    net = keras.Model(image, [answer, keras.layers.Conv2D(2, 1, name="segmentation")(x)])
+    with pytest.raises(
+        ValueError, match=r"expected what is explained to depend on .*segmentation.*, it does not"
+    ):
+        ke.gradcam(net, images, 1, verbose=0)
+    found = ke.gradcam(net, images, target=ke.targets.Output(0, ke.targets.Class(1)), verbose=0)
+    alone = ke.gradcam(keras.Model(image, answer), images, 1, verbose=0)
+    np.testing.assert_allclose(found.maps, alone.maps, atol=1e-5)

@@ -150,7 +150,7 @@ def test_any_method_and_either_similarity(small_net, images, similarity):
     smooth = ke.methods.meta.smooth(full_gradients, repetitions=2)
     for model in (small_net, ke.inspection.expose(small_net)):
         cascade = ke.metrics.cascading_randomisation(
-            smooth, model, images[:2], similarity=similarity, every=9, simple=True
+            smooth, model, images[:2], similarity=similarity, every=9, preset="paper", simple=True
         )
         assert cascade.values.shape == (2, 1)
         assert (abs(cascade.values) < 0.999).all()

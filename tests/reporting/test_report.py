@@ -124,7 +124,7 @@ def test_simple_fullgrad_draws_layers_without_biases_in_their_place(tmp_path):
     )
     x = np.random.default_rng(0).random([1, 12, 12, 1])
     assert Page(ke.report(net, x, out=tmp_path / "report.html")).names == ["input", "second"]
-    simple = Page(ke.report(net, x, out=tmp_path / "simple.html", simple=True))
+    simple = Page(ke.report(net, x, out=tmp_path / "simple.html", simple=True, preset="paper"))
     assert simple.names == ["input", "first", "second", "third"]
     assert all(np.ptp(cell) > 0 for cell in cells(simple.cards[0][0]))
 

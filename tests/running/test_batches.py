@@ -57,7 +57,7 @@ def test_an_error_in_reading_comes_when_its_batch_is_due():
         raise OSError("the disk is gone")
 
     net = keras.Sequential([keras.Input([16, 12, 3]), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
-    results = ke.explain_iter(gradient.full_gradients, net, stream(), simple=True)
+    results = ke.explain_iter(gradient.full_gradients, net, stream(), preset="paper", simple=True)
     assert len(next(results)) == 2
     with pytest.raises(OSError, match="the disk is gone"):
         next(results)

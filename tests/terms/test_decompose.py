@@ -138,7 +138,7 @@ def test_one_warning_for_each_model_that_leaves_much_out():
         warnings.simplefilter("error")
         ke.full_gradients(model, x, verbose=0)
         ke.full_gradients(zoo.make("subclassed")[0], x, verbose=0, implicit_biases=True)
-        ke.full_gradients(zoo.make("subclassed")[0], x, verbose=0, simple=True)
+        ke.full_gradients(zoo.make("subclassed")[0], x, verbose=0, preset="paper", simple=True)
         ke.full_gradients(zoo.make("functional")[0], x, verbose=0)
 
 
@@ -187,7 +187,9 @@ def test_operation_without_forward_mode_is_named():
     model = zoo.with_head(image, layers.Lambda(lambda x: tf.nn.local_response_normalization(x))(image))
     with pytest.raises(NotImplementedError, match="LRNGrad"):
         ke.decompose(model, np.ones([1, 8, 8, 4]))
-    assert ke.full_gradients(model, np.ones([1, 8, 8, 4]), verbose=0, simple=True)[1].shape == (1, 8, 8, 1)
+    assert ke.full_gradients(model, np.ones([1, 8, 8, 4]), verbose=0, preset="paper", simple=True)[
+        1
+    ].shape == (1, 8, 8, 1)
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def unknown_net(layer):
     "options",
     [
         {"y": 1},
-        {"y": 1, "simple": True},
+        {"y": 1, "preset": "paper", "simple": True},
         {"y": 1, "implicit_biases": True},
         {"y": 1, "preset": "paper"},
         {"target": ke.targets.Contrast(0, 1)},

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_fullgrad.model.exposing import Endpoint, ExposedModel, expose, expose_logits
 from keras_fullgrad.model.layers import get_nested_layer
+from keras_fullgrad.targets.outputs import as_target
 from keras_fullgrad.targets.target import Target
 from keras_fullgrad.terms import collect
 from keras_fullgrad.terms.collect import ForwardPass
@@ -63,7 +64,11 @@ def forward(
     if layer is not None:
         own, logits = (model.model, model.logits) if isinstance(model, ExposedModel) else (model, None)
         chosen = expose(own, [Endpoint(get_nested_layer(own, layer), "output", node=-1)], logits)
-    if len(chosen.arguments) == 1 if isinstance(chosen, ExposedModel) else _puts_out_a_signal(chosen):
+    if isinstance(chosen, ExposedModel):
+        named = len(chosen.arguments) == 1
+    else:
+        named = as_target(indices).output is None and _puts_out_a_signal(chosen)
+    if named:
         # A bias of 0: the signal alone is wanted.
         computed = collect.forward(chosen, inputs, indices, biases=[tf.zeros([])], **options)
         return computed, computed.terms[-1].signal

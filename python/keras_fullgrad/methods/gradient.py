@@ -132,8 +132,9 @@ def full_gradients(
             space, channels), or None to leave it out.
         backend: ``native``, ``tensorflow``, or ``auto``.
         fold_batch_norms: Whether a batch norm and the convolution or dense layer before it are computed as
-            one where nothing else sees what is between them. Both keep their terms, and weights are read
-            at each call. Only in a traced function, and without ``implicit_biases``.
+            one where nothing else sees what is between them, and convolutions of one channel a group as
+            depthwise ones. All keep their terms, and weights are read at each call. Only in a traced
+            function, and without ``implicit_biases``.
         spatial_axis: The axes of positions, as keras-explainable's calls name them. None: as the model's
             layers say.
 

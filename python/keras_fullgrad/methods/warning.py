@@ -1,14 +1,17 @@
-"""What users are warned of: maps that leave out much, probabilities in place of logits, NaN."""
+"""What users are warned of: maps that leave out much, options without effect, probabilities, NaN."""
 
 import inspect
 import warnings
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_fullgrad.explanation import Explanation
+from keras_fullgrad.maps import filters
+from keras_fullgrad.methods.drawing import PRESETS
 from keras_fullgrad.model.exposing import ExposedModel
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.targets import rows
@@ -72,6 +75,16 @@ def of_preprocessor(info: ModelInfo) -> None:
         f"the preprocessor of model '{info.own.name}', {type(preprocessor).__name__}, was not run, as it is "
         "by predict: a map lies over what the model itself takes, which model.preprocessor(images) makes"
     )
+
+
+def of_simple(params: Mapping[str, Any]) -> None:
+    """Says where Simple FullGrad is asked for and draws what FullGrad does."""
+    psi = params.get("psi") or PRESETS.get(params.get("preset", "default"), {}).get("psi")
+    if params.get("simple") and psi is filters.absolute_normalize:
+        _warn(
+            "simple=True changes nothing here but where a bias is 0: absolute_normalize rescales each "
+            "channel, whatever the size of its bias. preset='paper' tells the two apart"
+        )
 
 
 def of_probabilities(info: ModelInfo, outputs: np.ndarray | None) -> None:
