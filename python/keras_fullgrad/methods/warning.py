@@ -80,7 +80,8 @@ def of_preprocessor(info: ModelInfo) -> None:
 def of_simple(params: Mapping[str, Any]) -> None:
     """Says where Simple FullGrad is asked for and draws what FullGrad does."""
     psi = params.get("psi") or PRESETS.get(params.get("preset", "default"), {}).get("psi")
-    if params.get("simple") and psi is filters.absolute_normalize:
+    alone = params.get("simple") and not params.get("implicit_biases")  # Both are an error.
+    if alone and psi is filters.absolute_normalize:
         _warn(
             "simple=True changes nothing here but where a bias is 0: absolute_normalize rescales each "
             "channel, whatever the size of its bias. preset='paper' tells the two apart"
