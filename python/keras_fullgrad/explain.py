@@ -37,9 +37,8 @@ def explain(
     The method is traced once for each model, its configuration, shape of inputs and set of parameters;
     further calls, and a last, smaller batch, use the same trace. Weights are read at each call.
 
-    Its defaults are those of :func:`keras_fullgrad.full_gradients` and
-    :func:`keras_fullgrad.gradients`, but that these rescale maps to
-    [0, 1].
+    Its defaults are those of :func:`keras_fullgrad.full_gradients` and its sisters, but that these
+    rescale maps to [0, 1].
 
     Args:
         method: The method, such as :func:`keras_fullgrad.methods.gradient.full_gradients`.

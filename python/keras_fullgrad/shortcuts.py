@@ -33,15 +33,15 @@ def gradients(
 ) -> Explanation:
     """Explains logits by input gradients, rescaled to [0, 1].
 
-    :func:`keras_fullgrad.explain` with :func:`keras_fullgrad.methods.gradient.gradients` and its defaults,
-    but for the rescaling, which it leaves out.
+    :func:`keras_fullgrad.explain.explain` with :func:`keras_fullgrad.methods.gradient.gradients`,
+    which has the formula, and its defaults, but for the rescaling, which it leaves out.
 
     Args:
         model: Any Keras model.
-        x: The inputs; see :func:`keras_fullgrad.explain`.
-        y: The classes; see :func:`keras_fullgrad.explain`.
-        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain`.
-        labels: See :func:`keras_fullgrad.explain`.
+        x: The inputs; see :func:`keras_fullgrad.explain.explain`.
+        y: The classes; see :func:`keras_fullgrad.explain.explain`.
+        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain.explain`.
+        labels: See :func:`keras_fullgrad.explain.explain`.
         gradient_filter: What is done to the gradient before its channels are averaged.
         top: How many classes of each image, the highest first, where there is no ``y``.
         source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary,
@@ -54,14 +54,14 @@ def gradients(
         steps: At most as many batches.
         callbacks: Keras callbacks, called as in `predict`.
         postprocessing: A filter of the finished maps. None: none.
-        resizing: See :func:`keras_fullgrad.explain`.
+        resizing: See :func:`keras_fullgrad.explain.explain`.
 
     Returns:
         The logits, (images, K), and their maps, (images, space, K), in [0, 1], with more as attributes.
 
     Raises:
-        ValueError: As :func:`keras_fullgrad.explain`.
-        TypeError: As :func:`keras_fullgrad.explain`.
+        ValueError: As :func:`keras_fullgrad.explain.explain`.
+        TypeError: As :func:`keras_fullgrad.explain.explain`.
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Flatten(), keras.layers.Dense(2)])
@@ -112,15 +112,15 @@ def full_gradients(
 ) -> Explanation:
     """Explains logits by FullGrad maps, rescaled to [0, 1] (Srinivas & Fleuret 2019, arXiv:1905.00780).
 
-    :func:`keras_fullgrad.explain` with :func:`keras_fullgrad.methods.gradient.full_gradients`, which has the
-    formula, and its defaults, but for the rescaling, which it leaves out.
+    :func:`keras_fullgrad.explain.explain` with :func:`keras_fullgrad.methods.gradient.full_gradients`,
+    which has the formula, and its defaults, but for the rescaling, which it leaves out.
 
     Args:
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
-        x: The inputs; see :func:`keras_fullgrad.explain`.
-        y: The classes; see :func:`keras_fullgrad.explain`.
-        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain`.
-        labels: See :func:`keras_fullgrad.explain`.
+        x: The inputs; see :func:`keras_fullgrad.explain.explain`.
+        y: The classes; see :func:`keras_fullgrad.explain.explain`.
+        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain.explain`.
+        labels: See :func:`keras_fullgrad.explain.explain`.
         preset: ``default``, the numbers of keras-explainable, or ``paper``, those of the paper's authors.
         psi: The filter of each term, one of ``keras_fullgrad.filters`` or your own. None: the preset's.
         top: How many classes of each image, the highest first, where there is no ``y``.
@@ -143,14 +143,14 @@ def full_gradients(
         callbacks: Keras callbacks, called as in `predict`.
         postprocessing: A filter of the finished maps. ``auto``: rescaled to [0, 1], or with ``return_terms``
             as they are, so that the terms add up to them. None: as they are.
-        resizing: See :func:`keras_fullgrad.explain`.
+        resizing: See :func:`keras_fullgrad.explain.explain`.
 
     Returns:
         The logits, (images, K), and their maps, (images, space, K), with more as attributes.
 
     Raises:
-        ValueError: As :func:`keras_fullgrad.explain`.
-        TypeError: As :func:`keras_fullgrad.explain`.
+        ValueError: As :func:`keras_fullgrad.explain.explain`.
+        TypeError: As :func:`keras_fullgrad.explain.explain`.
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
@@ -204,15 +204,15 @@ def gradcam(
 ) -> Explanation:
     """Explains logits by Grad-CAM (Selvaraju et al. 2016, arXiv:1610.02391), its positive part in [0, 1].
 
-    :func:`keras_fullgrad.explain` with :func:`keras_fullgrad.methods.cams.gradcam`, which has the formula,
-    and its defaults, but for the rescaling, which it leaves out.
+    :func:`keras_fullgrad.explain.explain` with :func:`keras_fullgrad.methods.cams.gradcam`,
+    which has the formula, and its defaults, but for the rescaling, which it leaves out.
 
     Args:
         model: Any Keras model, or one whose outputs are ``[logits, signal]``.
-        x: The inputs; see :func:`keras_fullgrad.explain`.
-        y: The classes; see :func:`keras_fullgrad.explain`.
-        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain`.
-        labels: See :func:`keras_fullgrad.explain`.
+        x: The inputs; see :func:`keras_fullgrad.explain.explain`.
+        y: The classes; see :func:`keras_fullgrad.explain.explain`.
+        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain.explain`.
+        labels: See :func:`keras_fullgrad.explain.explain`.
         layer: The name of the layer whose output the map is made of. None: the last signal over the image
             that all goes through.
         top: How many classes of each image, the highest first, where there is no ``y``.
@@ -223,14 +223,14 @@ def gradcam(
         steps: At most as many batches.
         callbacks: Keras callbacks, called as in `predict`.
         postprocessing: A filter of the maps, before they are resized. None: none.
-        resizing: See :func:`keras_fullgrad.explain`.
+        resizing: See :func:`keras_fullgrad.explain.explain`.
 
     Returns:
         The logits, (images, K), and their maps, (images, space, K), with more as attributes.
 
     Raises:
-        ValueError: As :func:`keras_fullgrad.explain`, and if it is not clear which signal to take.
-        TypeError: As :func:`keras_fullgrad.explain`.
+        ValueError: As :func:`keras_fullgrad.explain.explain`, and if it is not clear which signal to take.
+        TypeError: As :func:`keras_fullgrad.explain.explain`.
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
@@ -262,15 +262,15 @@ def cam(
 ) -> Explanation:
     """Explains logits by class activation maps (Zhou et al. 2015, arXiv:1512.04150), positive, in [0, 1].
 
-    :func:`keras_fullgrad.explain` with :func:`keras_fullgrad.methods.cams.cam`, which has the formula,
-    and its defaults, but for the rescaling, which it leaves out.
+    :func:`keras_fullgrad.explain.explain` with :func:`keras_fullgrad.methods.cams.cam`,
+    which has the formula, and its defaults, but for the rescaling, which it leaves out.
 
     Args:
         model: Any Keras model, or one whose outputs are ``[logits, signal]``.
-        x: The inputs; see :func:`keras_fullgrad.explain`.
-        y: The classes; see :func:`keras_fullgrad.explain`.
-        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain`.
-        labels: See :func:`keras_fullgrad.explain`.
+        x: The inputs; see :func:`keras_fullgrad.explain.explain`.
+        y: The classes; see :func:`keras_fullgrad.explain.explain`.
+        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain.explain`.
+        labels: See :func:`keras_fullgrad.explain.explain`.
         layer: The name of the layer whose output the map is made of. None: the last signal over the image
             that all goes through.
         top: How many classes of each image, the highest first, where there is no ``y``.
@@ -281,15 +281,15 @@ def cam(
         steps: At most as many batches.
         callbacks: Keras callbacks, called as in `predict`.
         postprocessing: A filter of the maps, before they are resized. None: none.
-        resizing: See :func:`keras_fullgrad.explain`.
+        resizing: See :func:`keras_fullgrad.explain.explain`.
 
     Returns:
         The logits, (images, K), and their maps, (images, space, K), with more as attributes.
 
     Raises:
-        ValueError: As :func:`keras_fullgrad.explain`, and if the model does not end in a pooling
+        ValueError: As :func:`keras_fullgrad.explain.explain`, and if the model does not end in a pooling
             over all positions and a dense layer.
-        TypeError: As :func:`keras_fullgrad.explain`.
+        TypeError: As :func:`keras_fullgrad.explain.explain`.
 
     Example:
         >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(4, 3),
