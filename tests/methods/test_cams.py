@@ -258,3 +258,17 @@ def test_a_model_with_an_answer_and_a_segmentation(images):
     found = ke.gradcam(net, images, target=ke.targets.Output(0, ke.targets.Class(1)), verbose=0)
     alone = ke.gradcam(keras.Model(image, answer), images, 1, verbose=0)
     np.testing.assert_allclose(found.maps, alone.maps, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_views_of_a_residual_net_of_any_size():
+    """Whose shortcut and main path pad by different ways, so that an open size would not do."""
+    net = keras.applications.ResNet50V2(
+        weights=None, input_tensor=keras.Input([None, None, 3]), classifier_activation=None
+    )
+    x = np.random.default_rng(0).random([1, 128, 128, 3])
+    own = keras.Model(net.input, [net.output, net.get_layer("avg_pool").input])
+    method = meta.tta(cams.cam, scales=[0.5], hflip=False)
+    found, expected = (ke.explain(method, each, x, 1, verbose=0) for each in (net, own))
+    assert found.maps.shape == (1, 128, 128, 1)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5 * np.abs(expected.maps).max())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
@@ -134,7 +135,9 @@ def tta(
         def explain_view(scale: float, mirrored: bool) -> Explanation:
             view = inputs
             if scale != 1:
-                scaled = tf.cast(scale * tf.cast(size, tf.float32), tf.int32)
+                scaled: Any = tf.cast(scale * tf.cast(size, tf.float32), tf.int32)
+                if inputs.shape[1:3].is_fully_defined():  # So that it is known where signals of the view lie.
+                    scaled = [int(np.float32(scale) * np.float32(n)) for n in inputs.shape[1:3]]
                 view = tf.cast(tf.image.resize(view, scaled, resize_method), inputs.dtype)
             explained = further(tf.reverse(view, [2]) if mirrored else view)
             return explained.with_parts(functools.partial(back, scale, mirrored), "maps", "terms")
