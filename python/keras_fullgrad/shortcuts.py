@@ -266,22 +266,20 @@ def cam(
     which has the formula, and its defaults, but for the rescaling, which it leaves out.
 
     Args:
-        model: Any Keras model, or one whose outputs are ``[logits, signal]``.
-        x: The inputs; see :func:`keras_fullgrad.explain.explain`.
-        y: The classes; see :func:`keras_fullgrad.explain.explain`.
-        target: What to explain in the place of classes' logits; see :func:`keras_fullgrad.explain.explain`.
-        labels: See :func:`keras_fullgrad.explain.explain`.
-        layer: The name of the layer whose output the map is made of. None: the last signal over the image
-            that all goes through.
-        top: How many classes of each image, the highest first, where there is no ``y``.
-        source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary,
-            or its name in the model.
-        batch_size: Images computed at a time. None: by their size and the machine's memory.
-        verbose: 0 for no progress bar, 1 or "auto" for one.
-        steps: At most as many batches.
-        callbacks: Keras callbacks, called as in `predict`.
-        postprocessing: A filter of the maps, before they are resized. None: none.
-        resizing: See :func:`keras_fullgrad.explain.explain`.
+        model: See :func:`gradcam`.
+        x: See :func:`gradcam`.
+        y: See :func:`gradcam`.
+        target: See :func:`gradcam`.
+        labels: See :func:`gradcam`.
+        layer: See :func:`gradcam`.
+        top: See :func:`gradcam`.
+        source: See :func:`gradcam`.
+        batch_size: See :func:`gradcam`.
+        verbose: See :func:`gradcam`.
+        steps: See :func:`gradcam`.
+        callbacks: See :func:`gradcam`.
+        postprocessing: See :func:`gradcam`.
+        resizing: See :func:`gradcam`.
 
     Returns:
         The logits, (images, K), and their maps, (images, space, K), with more as attributes.

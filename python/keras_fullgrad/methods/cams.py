@@ -16,8 +16,6 @@ from keras_fullgrad.terms.collect import ForwardPass
 from keras_fullgrad.terms.positions import Piece
 
 _SUM = Style(filters.identity, channels="sum", resize="half_pixel", backend="auto")
-Weigh = Callable[[tf.Tensor, list[int]], tf.Tensor]
-"""From a gradient and its axes of positions to the weights of channels, to be broadcast."""
 
 
 @eager.traced
@@ -39,17 +37,13 @@ def cam(
     channel k in what is explained. Of an average, the map's mean and the head's bias are the logit.
 
     Args:
-        model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`, or one whose outputs are
-            ``[logits, A]``.
-        inputs: The inputs, (batch, space, channels), of floating type, or a list or dictionary of the
-            inputs of a model that has several.
-        indices: What to explain: classes, (batch, K), or one of ``keras_fullgrad.targets``. None: each
-            image's top classes.
-        layer: The layer that puts out :math:`A`, by name. None: the last signal over the image that all goes
-            through.
-        top: How many classes of each image, the highest first, where none are named.
-        source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary.
-        spatial_axis: See :func:`keras_fullgrad.methods.gradient.full_gradients`.
+        model: See :func:`gradcam`.
+        inputs: See :func:`gradcam`.
+        indices: See :func:`gradcam`.
+        layer: See :func:`gradcam`.
+        top: See :func:`gradcam`.
+        source: See :func:`gradcam`.
+        spatial_axis: See :func:`gradcam`.
 
     Returns:
         The logits, (batch, K), and their maps, (batch, space, K), of the size of :math:`A`, as tensors.
@@ -65,13 +59,9 @@ def cam(
         >>> maps.shape, bool(np.allclose(tf.reduce_mean(maps, axis=[1, 2]), logits, atol=1e-5))
         (TensorShape([1, 6, 6, 2]), True)
     """
-
-    def weigh(gradient: tf.Tensor, space: list[int]) -> tf.Tensor:
-        return tf.reduce_sum(gradient, space, keepdims=True)
-
     computed, signal = _run(model, inputs, indices, layer, top, source, spatial_axis)
     activations.check_pooled(computed, signal)
-    return _explained(computed, signal, weigh)
+    return _explained(computed, signal, tf.reduce_sum)
 
 
 @eager.traced
@@ -118,12 +108,8 @@ def gradcam(
         >>> maps.shape
         TensorShape([1, 6, 6, 1])
     """
-
-    def weigh(gradient: tf.Tensor, space: list[int]) -> tf.Tensor:
-        return tf.reduce_mean(gradient, space, keepdims=True)
-
     computed, signal = _run(model, inputs, indices, layer, top, source, spatial_axis)
-    return _explained(computed, signal, weigh)
+    return _explained(computed, signal, tf.reduce_mean)
 
 
 def _run(
@@ -141,8 +127,8 @@ def _run(
     return activations.forward(model, inputs, indices, layer, **options)
 
 
-def _explained(computed: ForwardPass, signal: tf.Tensor, weigh: Weigh) -> Explanation:
-    """Adds up the channels of a signal, weighed by its gradients."""
+def _explained(computed: ForwardPass, signal: tf.Tensor, reduce: Callable[..., tf.Tensor]) -> Explanation:
+    """Adds up the channels of a signal, each weighed by its gradient, which is reduced over positions."""
     where = activations.placement_of(computed, signal)
     maps = []
     for target in computed.targets:
@@ -151,7 +137,7 @@ def _explained(computed: ForwardPass, signal: tf.Tensor, weigh: Weigh) -> Explan
             raise ValueError(f"expected what is explained to depend on {signal.op.name}, it does not")
         gradient = found.unscaled()
         pieces = zip(where.pieces(tf.cast(signal, gradient.dtype)), where.pieces(gradient), strict=True)
-        factors = [_weighed(of_signal, of_gradient.tensor, weigh) for of_signal, of_gradient in pieces]
+        factors = [_weighed(of_signal, of_gradient.tensor, reduce) for of_signal, of_gradient in pieces]
         # One grid over all of the image as it is, several over the image.
         size = factors[0].grid if len(factors) == 1 and factors[0].covers_all else computed.located.size
         maps.append(draw_factors(factors, size, _SUM))
@@ -160,10 +146,10 @@ def _explained(computed: ForwardPass, signal: tf.Tensor, weigh: Weigh) -> Explan
     )
 
 
-def _weighed(piece: Piece, gradient: tf.Tensor, weigh: Weigh) -> Factor:
+def _weighed(piece: Piece, gradient: tf.Tensor, reduce: Callable[..., tf.Tensor]) -> Factor:
     last = piece.layout == "channels_last"
     rank = gradient.shape.rank
-    weights = weigh(gradient, list(range(1, rank - 1) if last else range(2, rank)))
+    weights = reduce(gradient, list(range(1, rank - 1) if last else range(2, rank)), keepdims=True)
     weighted = piece.tensor * weights
     return Factor(weighted, tf.ones([weighted.shape[-1 if last else 1]], weighted.dtype), *piece[1:])
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.maps import filters, reference
-from keras_fullgrad.terms.positions import added_up, size_along
+from keras_fullgrad.terms.positions import axis_of_channels, size_along
 
 
 def finished(
@@ -73,7 +73,7 @@ def _size_of(source: tf.Tensor, maps: tf.Tensor, channels_first: bool) -> Sequen
     for size in (source.shape[2:], source.shape[1:-1]):
         if size.is_fully_defined() and size == maps.shape[1:-1]:
             return size
-    axis = added_up(source)
+    axis = axis_of_channels(source)
     if axis is None:
         axis = 1 if channels_first else source.shape.rank - 1
     space = [each for each in range(1, source.shape.rank) if each != axis]

@@ -24,7 +24,7 @@ from keras_fullgrad.terms.positions.placement import (
 )
 from keras_fullgrad.terms.positions.places import Places
 
-__all__ = ["NO_PLACE", "Area", "Piece", "Placement", "Positions", "added_up", "follow", "size_along"]
+__all__ = ["NO_PLACE", "Area", "Piece", "Placement", "Positions", "axis_of_channels", "follow", "size_along"]
 
 _IMAGES = 3
 _OPEN = 8  # Positions along an axis whose size is open: any number serves, they are relative to the image.
@@ -173,7 +173,7 @@ def follow(
     return Positions(source, channel_axis % source.shape.rank, images, places)
 
 
-def added_up(source: tf.Tensor) -> int | None:
+def axis_of_channels(source: tf.Tensor) -> int | None:
     """Finds the axis of an input that the first convolution adds up: that of its channels.
 
     Args:
@@ -185,7 +185,7 @@ def added_up(source: tf.Tensor) -> int | None:
     Example:
         >>> def axis(x):
         ...     y = tf.nn.conv2d(tf.transpose(x, [0, 2, 3, 1]), tf.ones([3, 3, 5, 2]), 1, "SAME")
-        ...     return tf.constant(added_up(x))
+        ...     return tf.constant(axis_of_channels(x))
         >>> int(tf.function(axis, autograph=False)(tf.ones([1, 5, 8, 8])))
         1
     """
