@@ -11,7 +11,7 @@ import make_pictures
 def test_the_pages_show_what_their_code_draws():
     for page in make_pictures.PAGES:
         text = page.read_text()
-        shown = re.findall(r"!\[.+\]\(pictures/(.+)\)", text)
-        drawn = re.findall(r"(?:savefig|save)\(\s*\"(.+?\.png)\"|to_file=\"(.+?\.png)\"", text)
+        shown = re.findall(r"\]\(pictures/(.+?)\)", text)
+        drawn = re.findall(r"(?:(?:savefig|save)\(\s*|to_file=|out=)\"(.+?\.(?:png|html))\"", text)
         assert shown
-        assert sorted(shown) == sorted(a or b for a, b in drawn)
+        assert sorted(shown) == sorted(drawn)
