@@ -95,9 +95,16 @@ def progress_bar() -> Progress:
     return Progress(*columns, console=STDERR, expand=STDERR.width < _WIDE)
 
 
-def working(what: str, console: Console = STDERR) -> Status:
-    """Says on a terminal what takes a while, for as long as it takes."""
-    return console.status(Text(f"{what} ...", overflow="ellipsis", no_wrap=True))
+def working(what: str, console: Console = STDERR, per_second: float = 12.5) -> Status:
+    """Says on a terminal what takes a while, for as long as it takes.
+
+    Args:
+        what: What is done.
+        console: Where to say it.
+        per_second: How often the line is drawn anew; seldom where something is being timed.
+    """
+    text = Text(f"{what} ...", overflow="ellipsis", no_wrap=True)
+    return console.status(text, refresh_per_second=per_second)
 
 
 def check_writable(path: Path) -> None:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from keras_fullgrad_cli.console import failing_on, notes
+from keras_fullgrad_cli.console import failing_on, notes, working
 from keras_fullgrad_cli.options import AsJson, ModelName, Preprocessing, Size, Unsafe, Weights
 from keras_fullgrad_cli.startup import start
 
@@ -40,7 +40,8 @@ def benchmark(
     from keras_fullgrad_cli import nets
 
     with notes(), failing_on(ValueError, TypeError, tf.errors.OpError):
-        net = nets.load_model(model, weights, unsafe, size)
+        with working(f"loading {model}"):
+            net = nets.load_model(model, weights, unsafe, size)
         shape = nets.for_images(net, model, size, Preprocessing.raw).shape
         rows = [_timed(net, shape, batch_size, repeats) for batch_size in batch_sizes or (1, 4)]
     if as_json:
@@ -73,10 +74,12 @@ def _timed(
     }
     traced = {way: tf.function(run, autograph=False) for way, run in ways.items()}
     runs = {way: functools.partial(lambda run: run(x, y).numpy(), run) for way, run in traced.items()}
-    expected = runs[TENSORFLOW]()
-    error = np.abs(runs[FULL]() - expected).max() / expected.max()
+    with working(f"comparing the maps of both paths, batch of {batch_size}"):
+        expected = runs[TENSORFLOW]()
+        error = np.abs(runs[FULL]() - expected).max() / expected.max()
     if not error <= TOLERANCE:
         raise ValueError(
             f"expected the maps of both paths to agree to {TOLERANCE}, they differ by {error:.1e}"
         )
-    return {"batch": batch_size, **interleaved(runs, repeats)}
+    with working(f"timing, batch of {batch_size}", per_second=1):
+        return {"batch": batch_size, **interleaved(runs, repeats)}
