@@ -1,4 +1,4 @@
-"""Energy in boxes and masks: by hand, against another implementation, identities, and every wrong input."""
+"""Maps and boxes or masks: by hand, against another implementation, identities, and every wrong input."""
 
 import numpy as np
 import pytest
@@ -53,6 +53,40 @@ def test_energies_are_those_of_quantus(demo):
     np.testing.assert_allclose(energy.values, quantus, rtol=1e-5)
 
 
+def test_a_maximum_points_or_not():
+    maps = np.array([[[1, 2, 3], [4, 5, 6]], [[0, 0, 0], [0, 8, 0]], [[9, 0, 9], [0, 0, 0]]])
+    found = ke.metrics.pointing_game(maps, np.array([[0, 1, 2, 3], [0, 0, 1, 2], [0, 0, 1, 1]]))
+    assert found.values.tolist() == [1, 0, 0.5]
+    np.testing.assert_allclose(found.areas, [4 / 6, 2 / 6, 1 / 6])
+
+
+def test_the_highest_positions_lie_inside_or_not():
+    maps = np.array([[[1, 2, 3], [4, 5, 6]], [[0, 0, 0], [0, 8, 0]]])
+    masks = np.array([[[0, 1, 1], [0, 0, 1]], [[0, 0, 0], [0, 1, 0]]], bool)
+    found = ke.metrics.relevance_rank_accuracy(maps, masks)
+    np.testing.assert_allclose(found.values, [1 / 3, 1])
+    assert ke.metrics.relevance_rank_accuracy(masks, masks).values.tolist() == [1, 1]
+    assert ke.metrics.relevance_rank_accuracy(~masks, masks).values.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("shape", [[9], [9, 8], [5, 6, 7]])
+def test_only_the_order_of_a_map_counts(shape):
+    maps, masks = RNG.normal(size=[6, *shape]), RNG.random([6, *shape]) < 0.4
+    masks[:, 0] = True
+    for measure in (ke.metrics.pointing_game, ke.metrics.relevance_rank_accuracy):
+        np.testing.assert_array_equal(measure(maps, masks).values, measure(np.exp(maps), masks).values)
+
+
+def test_an_even_map_has_the_accuracy_of_the_area():
+    masks = np.zeros([3, 60, 50], bool)
+    masks[:, 10:40, 20:30] = True
+    even = np.zeros(masks.shape)
+    np.testing.assert_allclose(ke.metrics.pointing_game(even, masks).values, 0.1)
+    found = ke.metrics.relevance_rank_accuracy(even, masks)
+    np.testing.assert_allclose(found.values, 0.1, atol=0.06)
+    assert (found.values != ke.metrics.relevance_rank_accuracy(even, masks, seed=1).values).all()
+
+
 BOX = np.array([[0, 0, 1, 1]])
 ENERGY_ERRORS = [
     (np.ones([1, 4, 4]), BOX.astype(float), r"masks, Booleans .*, got float64 of shape \(1, 4\)"),
@@ -72,5 +106,9 @@ ENERGY_ERRORS = [
 
 @pytest.mark.parametrize(("maps", "regions", "message"), ENERGY_ERRORS)
 def test_wrong_inputs_of_energy(maps, regions, message):
-    with pytest.raises(ValueError, match=message):
-        ke.metrics.energy_pointing_game(maps, regions)
+    measures = [ke.metrics.energy_pointing_game]
+    if "negative" not in message:
+        measures += [ke.metrics.pointing_game, ke.metrics.relevance_rank_accuracy]
+    for measure in measures:
+        with pytest.raises(ValueError, match=message):
+            measure(maps, regions)

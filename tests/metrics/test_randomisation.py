@@ -80,7 +80,7 @@ def test_the_model_comes_back_after_an_interruption(small_net, images, monkeypat
             raise error
         return np.zeros(len(first))
 
-    monkeypatch.setitem(ke.metrics.randomisation._SIMILARITIES, "spearman", interrupt)
+    monkeypatch.setitem(ke.metrics.similarities._SIMILARITIES, "spearman", interrupt)
     with pytest.raises(error):
         ke.metrics.cascading_randomisation(gradients, small_net, images)
     assert seen[-1] != before
@@ -179,7 +179,7 @@ def test_an_even_map_is_similar_to_none(linear):
 
 
 CASCADE_ERRORS = [
-    ({"similarity": "hog"}, "similarity to be one of spearman, ssim, got 'hog'"),
+    ({"similarity": "hog"}, "similarity to be one of pearson, spearman, ssim, got 'hog'"),
     ({"every": 0}, "every to be at least 1, got 0"),
     ({"x": np.zeros([5, 3])}, r"images of shape \(images, space, channels\), got \(5, 3\)"),
     (

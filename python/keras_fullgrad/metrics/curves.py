@@ -19,6 +19,9 @@ from keras_fullgrad.targets.outputs import as_target
 SHARES = tuple(step / 20 for step in range(21))
 """The default shares of positions: 0, 5%, and so on to 100%."""
 
+Value: TypeAlias = Any | Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""What broadcasts to the images, or a function of an image, (space, channels), and a mask, (space)."""
+
 Activation: TypeAlias = str | Callable[[tf.Tensor], tf.Tensor] | None
 """Keras's name of what makes outputs of all logits, or a function. None: the logits themselves."""
 
@@ -28,7 +31,7 @@ class Options:
     """How a curve is computed: :func:`keras_fullgrad.metrics.deletion` tells of each."""
 
     shares: Sequence[float] = SHARES
-    value: Any = 0.0
+    value: Value = 0.0
     seed: int = 0
     batch_size: int | None = None
     activation: Activation = None
@@ -90,6 +93,16 @@ def ranks(maps: np.ndarray, seed: int = 0) -> np.ndarray:
     return ranked.reshape(maps.shape)
 
 
+def most_salient(ranks: np.ndarray, count: int) -> np.ndarray:
+    """The mask of so many positions of the highest ranks."""
+    return ranks >= ranks[0].size - count
+
+
+def least_salient(ranks: np.ndarray, count: int) -> np.ndarray:
+    """The mask of so many positions of the lowest ranks."""
+    return ranks < count
+
+
 def perturbation_curve(
     model: keras.Model,
     x: Any,
@@ -128,13 +141,10 @@ def perturbation_curve(
         [[2.0, 0.0]]
     """
     x = as_images(x)
-    channel_axis = read_model(model).channel_axis
-    space = x.shape[2:] if channel_axis == 1 else x.shape[1:-1]
-    maps = as_maps(maps, len(space))
-    if maps.shape != (len(x), *space):
-        raise ValueError(f"expected a map of size {space} for each of {len(x)} images, got {maps.shape}")
+    maps = as_maps(maps, x.ndim - 2)
+    channel_axis = _channel_axis(model, x, maps)
     counts = [round(share * maps[0].size) for share in _checked(options.shares)]
-    substitute = _broadcast(options.value, x)
+    fill = _filling(options.value, x, channel_axis)
     classes = as_one_class(y, len(x))
 
     batch_size = batches.default_size(x.shape) if options.batch_size is None else options.batch_size
@@ -155,8 +165,7 @@ def perturbation_curve(
     def perturbed(rows: slice) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         ranked = ranks(maps[rows], options.seed)
         for count in counts:
-            mask = np.expand_dims(replaced(ranked, count), channel_axis)
-            yield np.where(mask, substitute[rows], x[rows]), wanted(rows)
+            yield fill(rows, replaced(ranked, count)), wanted(rows)
 
     pieces = []
     for start in range(0, len(x), batch_size):
@@ -166,6 +175,18 @@ def perturbation_curve(
         pieces.append(outputs.reshape(len(counts), -1).T)
     values = np.concatenate(pieces).astype(np.float64)
     return Curve(np.asarray(options.shares), np.abs(values / whole - 1) if relative else values)
+
+
+def _channel_axis(model: keras.Model, x: np.ndarray, maps: np.ndarray) -> int:
+    """The model's axis of channels, or the maps', as where a model permutes its axes."""
+    own = read_model(model).channel_axis
+    spaces = {1: x.shape[2:], -1: x.shape[1:-1]}
+    fitting = [axis for axis in (own, -own) if maps.shape == (len(x), *spaces[axis])]
+    if not fitting:
+        raise ValueError(
+            f"expected a map of size {spaces[own]} for each of {len(x)} images, got {maps.shape}"
+        )
+    return fitting[0]
 
 
 def _same(
@@ -183,6 +204,20 @@ def _checked(shares: Sequence[float]) -> Sequence[float]:
     if len(shares) < 2 or not 0 <= shares[0] <= shares[-1] <= 1 or not (np.diff(shares) > 0).all():
         raise ValueError(f"expected at least two shares from 0 to 1, rising, got {list(shares)}")
     return shares
+
+
+def _filling(value: Value, x: np.ndarray, channel_axis: int) -> Callable[[slice, np.ndarray], np.ndarray]:
+    """What replaces positions, (images, space), of some of the images."""
+    if callable(value):
+
+        def impute(rows: slice, masks: np.ndarray) -> np.ndarray:
+            images = np.moveaxis(x[rows], channel_axis, -1)
+            filled = [value(image, mask) for image, mask in zip(images, masks, strict=True)]
+            return np.moveaxis(np.stack(filled), -1, channel_axis)
+
+        return impute
+    substitute = _broadcast(value, x)
+    return lambda rows, masks: np.where(np.expand_dims(masks, channel_axis), substitute[rows], x[rows])
 
 
 def _broadcast(value: Any, x: np.ndarray) -> np.ndarray:

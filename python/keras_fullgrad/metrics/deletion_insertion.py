@@ -6,7 +6,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_fullgrad.metrics.curves import SHARES, Activation, Curve, Options, perturbation_curve
+from keras_fullgrad.metrics.curves import (
+    SHARES,
+    Activation,
+    Curve,
+    Options,
+    Value,
+    most_salient,
+    perturbation_curve,
+)
 
 
 def deletion(
@@ -16,7 +24,7 @@ def deletion(
     y: Any | None = None,
     *,
     shares: Sequence[float] = SHARES,
-    value: Any = 0.0,
+    value: Value = 0.0,
     seed: int = 0,
     batch_size: int | None = None,
     activation: Activation = "softmax",
@@ -36,7 +44,8 @@ def deletion(
         value: What to replace them by, in the units of ``x``; anything that broadcasts to its shape. Black
             is 0 only where images are not preprocessed: elsewhere it is
             ``preprocess_input(np.zeros([1, 1, 3]))``, and each image's own mean is
-            ``x.mean((1, 2), keepdims=True)``.
+            ``x.mean((1, 2), keepdims=True)``. Or a function from an image, (space, channels), and the mask of
+            what to replace, (space), to an image, such as :func:`keras_fullgrad.metrics.impute`.
         seed: The seed of the order of pixels whose saliency is the same; it is that of every image.
         batch_size: Images computed at a time. None: chosen by their size.
         activation: Keras's name of what makes the output of the logits, or a function: ``"softmax"`` for the
@@ -60,7 +69,7 @@ def deletion(
         ([10.0, 3.0, 0.0], 4.0)
     """
     options = Options(shares, value, seed, batch_size, activation, target)
-    return perturbation_curve(model, x, maps, y, _most_salient, options)
+    return perturbation_curve(model, x, maps, y, most_salient, options)
 
 
 def insertion(
@@ -70,7 +79,7 @@ def insertion(
     y: Any | None = None,
     *,
     shares: Sequence[float] = SHARES,
-    value: Any = 0.0,
+    value: Value = 0.0,
     seed: int = 0,
     batch_size: int | None = None,
     activation: Activation = "softmax",
@@ -110,10 +119,6 @@ def insertion(
     """
     options = Options(shares, value, seed, batch_size, activation, target)
     return perturbation_curve(model, x, maps, y, _not_yet_put_in, options)
-
-
-def _most_salient(ranks: np.ndarray, count: int) -> np.ndarray:
-    return ranks >= ranks[0].size - count
 
 
 def _not_yet_put_in(ranks: np.ndarray, count: int) -> np.ndarray:

@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_fullgrad.metrics.curves import SHARES, Activation, Curve, Options, perturbation_curve
+from keras_fullgrad.metrics.curves import (
+    SHARES,
+    Activation,
+    Curve,
+    Options,
+    Value,
+    least_salient,
+    perturbation_curve,
+)
 
 
 def pixel_perturbation(
@@ -16,7 +23,7 @@ def pixel_perturbation(
     y: Any | None = None,
     *,
     shares: Sequence[float] = SHARES,
-    value: Any = 0.0,
+    value: Value = 0.0,
     seed: int = 0,
     batch_size: int | None = None,
     activation: Activation = None,
@@ -58,8 +65,4 @@ def pixel_perturbation(
         [0.0, 0.3, 1.0]
     """
     options = Options(shares, value, seed, batch_size, activation, target)
-    return perturbation_curve(model, x, maps, y, _least_salient, options, relative=True)
-
-
-def _least_salient(ranks: np.ndarray, count: int) -> np.ndarray:
-    return ranks < count
+    return perturbation_curve(model, x, maps, y, least_salient, options, relative=True)

@@ -2,24 +2,21 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_fullgrad import _keras
 from keras_fullgrad.explain import explain, explain_iter
-from keras_fullgrad.maps import filters
 from keras_fullgrad.methods.meta import Method
+from keras_fullgrad.metrics import similarities
 from keras_fullgrad.metrics.arrays import as_images
-from keras_fullgrad.metrics.outputs import output_of_class
+from keras_fullgrad.metrics.outputs import fixed
 from keras_fullgrad.model import calling, listening
 from keras_fullgrad.model import layers as model_layers
 from keras_fullgrad.running import batches
-from keras_fullgrad.targets.classes import as_one_class
-from keras_fullgrad.targets.outputs import as_target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +63,9 @@ def cascading_randomisation(
         model: Any Keras model of one input.
         x: The images, (images, space, channels): an array.
         y: The class of each image, or one for all. None: the top class before anything is randomised.
-        similarity: ``spearman``, the correlation of ranks, from -1 to 1, 0 where a map is even; or ``ssim``,
-            the structural similarity of maps rescaled to [0, 1], for maps of two axes.
+        similarity: ``spearman``, the correlation of ranks, or ``pearson``, that of values, from -1 to 1, 0
+            where a map is even; or ``ssim``, the structural similarity of maps rescaled to [0, 1], for maps
+            of two axes.
         every: Compare after every so many layers, and after the last.
         seed: The seed of the shuffles.
         batch_size: Images computed at a time. None: chosen by their size.
@@ -88,29 +86,17 @@ def cascading_randomisation(
         >>> cascade.layers, cascade.values.shape
         (('logits', 'convolution'), (1, 2))
     """
-    if similarity not in _SIMILARITIES:
-        raise ValueError(f"expected similarity to be one of {', '.join(_SIMILARITIES)}, got {similarity!r}")
     if every < 1:
         raise ValueError(f"expected every to be at least 1, got {every}")
     x = as_images(x)
-    if similarity == "ssim" and x.ndim != 4:
-        raise ValueError(f"expected pictures, of two axes of positions, for ssim, got images of {x.shape}")
-    classes = as_one_class(y, len(x))
+    compare = similarities.named(similarity, x)
     layers = _layers_from_the_logits_down(model, x[:1])
     if not layers:
         raise ValueError(f"expected a model with weights, got '{model.name}' without")
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
 
-    target = params.pop("target", None)
-    first = explain(
-        output_of_class, model, x, classes, batch_size, target=target, verbose=0, resizing=False
-    ).classes
-    if target is None:
-        classes = first
-    else:
-        params["target"] = as_target(target).of_classes(first)
-    before = explain(method, model, x, classes, batch_size, verbose=0, **params).maps
-    compare = _SIMILARITIES[similarity]
+    params |= fixed(model, x, y, params.pop("target", None), batch_size)
+    before = explain(method, model, x, batch_size=batch_size, verbose=0, **params).maps
     rng = np.random.default_rng(seed)
     names, columns = [], []
     with _restored([variable for _, variables in layers for variable in variables]):
@@ -120,7 +106,7 @@ def cascading_randomisation(
             if reached % every and reached < len(layers):
                 continue
             column: list[np.ndarray] = []
-            for _, maps in explain_iter(method, model, x, classes, batch_size, **params):
+            for _, maps in explain_iter(method, model, x, batch_size=batch_size, **params):
                 start = sum(map(len, column))
                 column.append(compare(before[start : start + len(maps), ..., 0], maps[..., 0]))
             names.append(name)
@@ -172,23 +158,3 @@ def _shuffled(variable: keras.Variable, rng: np.random.Generator) -> np.ndarray:
 
 def _values(variable: keras.Variable) -> np.ndarray:
     return np.array(variable.numpy())
-
-
-def _spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    from scipy.stats import spearmanr  # Scipy takes a while to import.
-
-    pairs = zip(first.reshape(len(first), -1), second.reshape(len(second), -1), strict=True)
-    # An even map has no ranks, of which scipy would warn.
-    return np.array([spearmanr(*pair).statistic if np.ptp(pair, axis=1).all() else 0.0 for pair in pairs])
-
-
-def _ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    first, second = (filters.normalize(maps[..., np.newaxis]) for maps in (first, second))
-    # The usual window of 11 positions, smaller where maps are.
-    return tf.image.ssim(first, second, 1.0, filter_size=min(11, *first.shape[1:3])).numpy()
-
-
-_SIMILARITIES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "spearman": _spearman,
-    "ssim": _ssim,
-}
