@@ -12,7 +12,7 @@ from keras_fullgrad.methods import finishing, gradient, warning
 from keras_fullgrad.methods.meta import Method
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.model.inputs import all_drawable, drawn_input, named
-from keras_fullgrad.running import batches, traces
+from keras_fullgrad.running import agreement, batches, traces
 from keras_fullgrad.running.rows import Rows
 from keras_fullgrad.targets.classes import Labels
 
@@ -192,6 +192,5 @@ def _explain_batch(
         return each[0] | over_all
 
     key = (method, postprocessing, tuple(resizing) if isinstance(resizing, Sequence) else resizing)
-    for found in traces.traced(info, compute, key, inputs, wanted, params).results():
-        warning.of_probabilities(info, found.get("outputs"))
-        yield found
+    agreement.tell_of_probabilities(info)
+    yield from traces.traced(info, compute, key, inputs, wanted, params).results()

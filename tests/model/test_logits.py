@@ -114,9 +114,63 @@ class Reading(keras.Model):
 def test_a_model_that_treats_integers_otherwise():
     model = Reading(lambda x: tf.image.convert_image_dtype(x, tf.float32))
     pixels = np.arange(5 * 16 * 12 * 3).reshape(5, 16, 12, 3).astype("uint8")
+    # At each call, and whatever it was given before.
+    for explain in (ke.full_gradients, ke.full_gradients, ke.decompose):
+        with pytest.raises(ValueError, match="to say the same of uint8 and of floats"):
+            explain(model, pixels, 1)
+        ke.full_gradients(model, pixels / 255, 1, implicit_biases=False, verbose=0)
+
+
+class ReadingOfTwo(Reading):
+    """The same of a dictionary of inputs, or of two arguments."""
+
+    def call(self, image, age=None):
+        image, age = (image["image"], image["age"]) if age is None else (image, age)
+        return super().call(image) + 0 * age
+
+
+def test_a_model_that_treats_integers_among_its_inputs_otherwise():
+    pixels = np.arange(5 * 16 * 12 * 3).reshape(5, 16, 12, 3).astype("uint8")
+    inputs = {"image": pixels, "age": np.ones([5, 1], "float32")}
+    model = ReadingOfTwo(lambda x: tf.image.convert_image_dtype(x, tf.float32))
+    model(inputs)
     with pytest.raises(ValueError, match="to say the same of uint8 and of floats"):
-        ke.full_gradients(model, pixels, 1, verbose=0)
-    ke.full_gradients(model, pixels / 255, 1, implicit_biases=False, verbose=0)
+        ke.full_gradients(model, inputs, 1, verbose=0)
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_integer_images_beside_another_input(kind):
+    def rescaling(dtype):
+        keras.utils.set_random_seed(0)
+        image, age = keras.Input([16, 12, 3], dtype=dtype, name="image"), keras.Input([1], name="age")
+        x = layers.Conv2D(4, 3, bias_initializer="normal")(layers.Rescaling(1 / 255, 0.1)(image))
+        x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), age])
+        inputs = [image, age] if kind is list else {"image": image, "age": age}
+        return keras.Model(inputs, layers.Dense(3)(x))
+
+    pixels = np.arange(2 * 16 * 12 * 3).reshape(2, 16, 12, 3).astype("uint8")
+    age = np.ones([2, 1], "float32")
+    inputs = [pixels, age] if kind is list else {"image": pixels, "age": age}
+    expected = ke.full_gradients(rescaling("float32"), inputs, 1, verbose=0)
+    found = ke.full_gradients(rescaling("uint8"), inputs, 1, verbose=0)
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-5)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5)
+    parts = ke.decompose(rescaling("uint8"), inputs, 1)
+    assert parts.relative_error < 1e-5
+    names = ["input 0", "input 1"] if kind is list else ["input age", "input image"]
+    assert [part.name for part in parts.inputs] == names
+
+
+def test_a_softmax_over_positions_that_is_not_the_last_word(images):
+    class Cautious(layers.Conv2D):
+        def call(self, x):
+            return 0.9 * super().call(x) + 0.01
+
+    image = keras.Input([16, 12, 3])
+    model = keras.Model(image, Cautious(4, 1, activation="softmax")(image))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="to be the softmax of what came before it"):
+            ke.full_gradients(model, images, target=ke.targets.Region(1), verbose=0)
 
 
 def test_a_model_that_says_something_else_when_traced(images):

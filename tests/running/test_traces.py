@@ -68,17 +68,19 @@ def test_a_compiled_model(small_net, images, options):
     np.testing.assert_array_equal(ke.full_gradients(small_net, images, 1, verbose=0)[1], expected)
 
 
-def test_a_new_lambda_at_each_call_does_not_fill_the_memory(monkeypatch, small_net, images):
+def test_another_lambda_at_each_call_does_not_fill_the_memory(monkeypatch, small_net, images):
     monkeypatch.setattr(traces, "_MOST_KEPT", 3)
 
-    def explain():
-        ke.gradients(small_net, images[:1], gradient_filter=lambda t: tf.abs(t), verbose=0)
+    def explain(factor):
+        ke.gradients(small_net, images[:1], gradient_filter=lambda t: factor * t, verbose=0)
 
-    for _ in range(3):
-        explain()
+    for factor in range(3):
+        explain(factor)
+        explain(factor)  # The same function anew.
+    assert len(traces._KEPT[small_net].traces) == 3
     with pytest.warns(UserWarning, match="traced for more than 3 sizes of images"):
-        explain()
-    explain()  # Told once.
+        explain(3)
+    explain(4)  # Told once.
     assert len(traces._KEPT[small_net].traces) == 3
 
 

@@ -1,7 +1,5 @@
-"""What users are warned of: maps that leave out much, options without effect, probabilities, NaN."""
+"""What users are warned of: maps that leave out much, options without effect, NaN."""
 
-import inspect
-import warnings
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +12,7 @@ from keras_fullgrad.maps import filters
 from keras_fullgrad.methods.drawing import PRESETS
 from keras_fullgrad.model.exposing import ExposedModel
 from keras_fullgrad.model.info import ModelInfo
+from keras_fullgrad.running.advice import warn
 from keras_fullgrad.targets import rows
 from keras_fullgrad.targets.rows import Wanted
 from keras_fullgrad.targets.target import Target
@@ -21,7 +20,6 @@ from keras_fullgrad.terms.decompose import left_out
 
 _LARGE_SHARE = 0.1  # Of what published maps leave out too.
 _SMALL_SHARE = 0.001  # Of what this library could not place.
-_PROBABILITIES_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _PREPROCESSORS_TOLD: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _WARNED: weakref.WeakKeyDictionary[keras.Model, set[str]] = weakref.WeakKeyDictionary()
 """Of each model the names of the targets that its user was warned of."""
@@ -44,22 +42,22 @@ def of_left_out(info: ModelInfo, inputs: Any, wanted: Wanted, params: dict[str, 
     found = left_out(info, first, of_first, None if source == "all" else source)
     of_model = f"of what model '{info.model.name}' adds up to its logit on the first image"
     if found.implicit > _LARGE_SHARE:
-        _warn(
+        warn(
             f"implicit biases make up {found.implicit:.0%} {of_model}, and the map leaves them out: "
             "implicit_biases=True draws them too, and completeness(model) tells which layers they come from"
         )
     if found.target > _LARGE_SHARE:
-        _warn(
+        warn(
             f"target {target} is not linear, and adds {found.target:.0%} {of_model} by itself, which no map "
             "draws: decompose tells it beside what the layers add"
         )
     if found.elsewhere > _SMALL_SHARE and params.get("positions") is None:
-        _warn(
+        warn(
             f"layers whose place in the image is not known, and so are not in the map, make up "
             f"{found.elsewhere:.1%} {of_model}: {', '.join(found.layers)}. positions= can tell their place"
         )
     if found.unseen:
-        _warn(
+        warn(
             f"the biases of {', '.join(found.unseen)} in model '{info.model.name}' are not in the map: they "
             "are added in a loop or a condition, where no layer is heard"
         )
@@ -71,7 +69,7 @@ def of_preprocessor(info: ModelInfo) -> None:
     if preprocessor is None or info.own in _PREPROCESSORS_TOLD:
         return
     _PREPROCESSORS_TOLD.add(info.own)
-    _warn(
+    warn(
         f"the preprocessor of model '{info.own.name}', {type(preprocessor).__name__}, was not run, as it is "
         "by predict: a map lies over what the model itself takes, which model.preprocessor(images) makes"
     )
@@ -82,22 +80,9 @@ def of_simple(params: Mapping[str, Any]) -> None:
     psi = params.get("psi") or PRESETS.get(params.get("preset", "default"), {}).get("psi")
     alone = params.get("simple") and not params.get("implicit_biases")  # Both are an error.
     if alone and psi is filters.absolute_normalize:
-        _warn(
+        warn(
             "simple=True changes nothing here but where a bias is 0: absolute_normalize rescales each "
             "channel, whatever the size of its bias. preset='paper' tells the two apart"
-        )
-
-
-def of_probabilities(info: ModelInfo, outputs: np.ndarray | None) -> None:
-    """Says once for each model where probabilities are explained, of which a sure net has no gradient."""
-    if info.model in _PROBABILITIES_TOLD or outputs is None or outputs.shape[-1] < 2:
-        return
-    _PROBABILITIES_TOLD.add(info.model)
-    if outputs.min() >= 0 and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3):
-        _warn(
-            f"the outputs of model '{info.model.name}' lie from 0 to 1 and add up to 1: probabilities are "
-            "explained, since no logits before a softmax were found. expose(model, outputs=...) names the "
-            "layer of the logits"
         )
 
 
@@ -106,16 +91,8 @@ def of_nan(explanation: Explanation) -> Explanation:
     maps = keras.tree.flatten(explanation.maps)[0]  # Of several inputs all are, or none.
     useless = np.flatnonzero(np.isnan(maps).any(axis=tuple(range(1, maps.ndim))))
     if len(useless):
-        _warn(
+        warn(
             f"the maps of {len(useless)} of {len(maps)} images are NaN, first that of image {useless[0]}: "
             "the image or its logit holds NaN or infinity"
         )
     return explanation
-
-
-def _warn(message: str) -> None:
-    """Warns at the line that called this package."""
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("keras_fullgrad."):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, stacklevel=level)

@@ -139,7 +139,7 @@ class ExposedModel(keras.Model):
                 _keras.floats_kept(heard),
                 contextlib.nullcontext() if training else random_numbers.repeated(),
             ):
-                outputs = calling.call(self.model, inputs, training)
+                outputs = _present(calling.call(self.model, inputs, training))
             explained, activations = self._explained(outputs, output, applications)
             flat = keras.tree.flatten(explained)
             if folding is None or folding.settled([*flat, *keras.tree.flatten(outputs)]):
@@ -159,13 +159,20 @@ class ExposedModel(keras.Model):
         self, outputs: Any, output: str | int | None, applications: list[listening.Application]
     ) -> tuple[Any, tuple[str | None, ...]]:
         """What is to be explained, and what made the outputs of it."""
+        # A softmax of the model's own is seen in what the model made, not in what replaced that.
+        own = applications[-1] if applications and applications[-1].layer is self.model else None
+        made = outputs if own is None else _present(own.made)
         if output is not None:
-            outputs = logits.chosen(outputs, output, self.model, applications)
+            made = logits.chosen(made, output, self.model, [(a.layer, a.made) for a in applications])
+            outputs = logits.chosen(outputs, output, self.model, [(a.layer, a.output) for a in applications])
         elif self.logits is not None:
             return self._found(applications, self.logits)[0], (None,)
-        found = [logits.before_probabilities(each, applications) for each in keras.tree.flatten(outputs)]
-        explained = keras.tree.pack_sequence_as(outputs, [each for each, _ in found])
-        return explained, tuple(activation for _, activation in found)
+        found = [logits.before_probabilities(each, applications) for each in keras.tree.flatten(made)]
+        explained = [
+            each if activation is None else before
+            for each, (before, activation) in zip(keras.tree.flatten(outputs), found, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(outputs, explained), tuple(activation for _, activation in found)
 
     def _found(self, applications: list[listening.Application], endpoint: Endpoint) -> list[tf.Tensor]:
         tensors = [endpoint.of(a) for a in applications if a.layer is endpoint.layer]
@@ -177,6 +184,15 @@ class ExposedModel(keras.Model):
                 f"for node {endpoint.node}, it did {len(tensors)} times"
             )
         return [tensors[endpoint.node]]
+
+
+def _present(outputs: Any) -> Any:
+    """What a model put out, without the entries of dictionaries, lists and tuples that are None."""
+    if isinstance(outputs, dict):
+        return type(outputs)((key, _present(each)) for key, each in outputs.items() if each is not None)
+    if type(outputs) in (list, tuple):
+        return type(outputs)(_present(each) for each in outputs if each is not None)
+    return outputs
 
 
 def expose(

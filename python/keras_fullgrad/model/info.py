@@ -47,6 +47,15 @@ class ModelInfo:
         """Where the channels of an input are: 1 or -1."""
         return 1 if self.layout == "channels_first" else -1
 
+    def types(self, inputs: Any) -> list[str | None]:
+        """What types it says that its inputs have, flattened; None where it does not say."""
+        if isinstance(inputs, dict):
+            of_name: dict[str, str | None] = {tensor.name: tensor.dtype for tensor in self.inputs}
+            return [of_name.get(name) for name in sorted(inputs)]
+        types: list[str | None] = [tensor.dtype for tensor in self.inputs]
+        count = len(keras.tree.flatten(inputs))
+        return types if len(types) == count else [None] * count
+
     def takes_several(self, x: Any) -> bool:
         """Whether a tuple or list is a set of inputs; a model without symbolic inputs may not tell."""
         if self.inputs:

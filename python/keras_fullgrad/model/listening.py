@@ -29,12 +29,14 @@ class Application:
         input: Its first argument.
         output: What it returned.
         preactivation: What it handed to its own activation; its output where it has none.
+        made: What it returned before its own signals were replaced.
     """
 
     layer: keras.Layer
     input: Any
     output: Any
     preactivation: Any
+    made: Any
 
 
 Substitute = Callable[[keras.Layer, tf.Tensor], tf.Tensor]
@@ -157,15 +159,15 @@ class _Listener:
         try:
             with self._activation_heard(layer):
                 output = None if self._replace is None else self._replace(layer, *args, **kwargs)
-                if output is None:
-                    output = call(*args, **kwargs)
-                output = signals.pass_on(layer, output)
+                made = call(*args, **kwargs) if output is None else output
+                output = signals.pass_on(layer, made)
         finally:
             self._frames.pop()
         if signals.in_reach(output):
             first = args[0] if args else next(iter(kwargs.values()), None)
             handed = frame.preactivations[-1] if frame.preactivations else output
-            self._report(Application(layer, *map(signals.seen, (first, output, handed))))
+            seen = [signals.seen(each) for each in (first, output, handed)]
+            self._report(Application(layer, seen[0], seen[1], seen[2], made))
         return output
 
     @contextlib.contextmanager
@@ -217,7 +219,8 @@ class _Signals:
 
     def in_reach(self, structure: Any) -> bool:
         """Whether all tensors are of the graph, or the eager context, in which listening began."""
-        return all(_graph(signal) is self._home for signal in keras.tree.flatten(structure))
+        tensors = [each for each in keras.tree.flatten(structure) if isinstance(each, tf.Tensor)]
+        return all(_graph(tensor) is self._home for tensor in tensors)
 
     def pass_on(self, layer: keras.Layer, structure: Any) -> Any:
         """Takes the signals that a layer's own operations made, and returns what goes on in their place."""

@@ -28,7 +28,8 @@ def single(outputs: Any) -> tf.Tensor:
     """
     flat = keras.tree.flatten(outputs)
     if len(flat) != 1:
-        names = sorted(outputs) if isinstance(outputs, dict) else list(range(len(flat)))
+        by_key = isinstance(outputs, dict) and all(isinstance(each, tf.Tensor) for each in outputs.values())
+        names = list(outputs) if by_key else list(range(len(flat)))
         raise ValueError(
             f"expected a model with one output, got {len(flat)}: target=ke.targets.Output({names[0]!r}) "
             f"explains the first of {names}; or name the layer of the logits: expose(model, outputs=...)"
@@ -37,15 +38,16 @@ def single(outputs: Any) -> tf.Tensor:
 
 
 def chosen(
-    outputs: Any, which: str | int, model: keras.Model, applications: Sequence[Application]
+    outputs: Any, which: Any, model: keras.Model, of_layers: Sequence[tuple[keras.Layer, Any]]
 ) -> tf.Tensor:
     """One of a model's outputs, or what a layer of it puts out.
 
     Args:
         outputs: What the model put out.
-        which: Its key in a dictionary, its index, the name that Keras gives it, or the layer's.
+        which: Its key in a dictionary or a named tuple, its index, the name that Keras gives it, or a
+            layer's.
         model: The model.
-        applications: The calls of its layers.
+        of_layers: Of each call of a layer the layer, and what it put out.
 
     Returns:
         The output.
@@ -57,16 +59,17 @@ def chosen(
         >>> chosen({"a": tf.ones([1, 2])}, "a", keras.Model(), []).shape
         TensorShape([1, 2])
     """
+    if isinstance(outputs, dict) and which in outputs and isinstance(outputs[which], tf.Tensor):
+        return outputs[which]
     flat = keras.tree.flatten(outputs)
-    names = list(getattr(model, "output_names", None) or [])
-    if isinstance(outputs, dict):
-        names = sorted(outputs)
+    of_model = getattr(model, "output_names", None) or []
+    names = list(outputs if isinstance(outputs, dict) else getattr(outputs, "_fields", of_model))
     if isinstance(which, int) and -len(flat) <= which < len(flat):
         return flat[which]
-    if which in names and len(names) == len(flat):
+    if which in names and len(names) == len(flat) and not isinstance(outputs, dict):
         return flat[names.index(which)]
     paths = layers.layer_names(model)
-    of_layer = [a.output for a in applications if which in (paths.get(id(a.layer)), a.layer.name)]
+    of_layer = [each for layer, each in of_layers if which in (paths.get(id(layer)), layer.name)]
     if len(of_layer) != 1 or not isinstance(of_layer[0], tf.Tensor):
         found = f"a layer of that name, which was called {len(of_layer)} times" if of_layer else "none"
         raise ValueError(

@@ -181,7 +181,8 @@ def for_model(
             calling.call(info.own, keras.tree.map_structure(lambda x: x[:1], inputs))
             data = dataclasses.replace(data, batches=itertools.chain([first], data.batches))
         info = read_model(model)
-    batches: Iterator[Batch] = (checks.checked(info, batch) for batch in data.batches)
+    output = None if wanted is None else wanted.output
+    batches: Iterator[Batch] = (checks.checked(info, batch, output) for batch in data.batches)
     if wanted is not None:
         # Of fewer steps than there are batches numbers are left over.
         batches = _with_target(info, batches, wanted, data.images if steps is None else None)

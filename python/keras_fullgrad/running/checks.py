@@ -11,12 +11,15 @@ from keras_fullgrad.running import agreement
 from keras_fullgrad.targets.rows import Wanted
 
 
-def checked(info: ModelInfo, batch: tuple[Any, Wanted]) -> tuple[Any, Wanted]:
+def checked(
+    info: ModelInfo, batch: tuple[Any, Wanted], output: str | int | None = None
+) -> tuple[Any, Wanted]:
     """A batch as tensors of the types that the model takes.
 
     Args:
         info: The model.
         batch: Inputs, and what is explained of them.
+        output: Which of the model's outputs is explained. None: all.
 
     Returns:
         The batch.
@@ -36,22 +39,19 @@ def checked(info: ModelInfo, batch: tuple[Any, Wanted]) -> tuple[Any, Wanted]:
     # A single unit may be a choice between two classes, which is known when the model is called.
     if isinstance(wanted, np.ndarray) and info.classes is not None and wanted.max() >= max(2, info.classes):
         raise ValueError(f"expected classes from 0 to {info.classes - 1} in y, got {wanted.max()}")
-    agreement.check(info, given, inputs)
+    agreement.check(info, given, inputs, output)
     return inputs, wanted
 
 
 def _as_tensors(info: ModelInfo, inputs: Any) -> Any:
-    variable_dtype = info.own.variable_dtype
-    types = [tensor.dtype for tensor in info.inputs]
-    if isinstance(inputs, dict):
-        types_of = {tensor.name: tensor.dtype for tensor in info.inputs}
-        types = [types_of.get(name, variable_dtype) for name in sorted(inputs)]
-    flat = keras.tree.flatten(inputs)
-    if len(flat) == 1:
-        # A single input is what the map is drawn over: there is no gradient of an integer.
-        types = [t if "float" in t else keras.config.floatx() for t in types or [variable_dtype]]
-    types = types if len(types) == len(flat) else [variable_dtype] * len(flat)
-    flat = [tf.cast(tf.convert_to_tensor(x), t) for x, t in zip(flat, types, strict=True)]
+    """Tensors of the types that the model takes; images as floats, which alone have a gradient."""
+    flat = [tf.convert_to_tensor(x) for x in keras.tree.flatten(inputs)]
+    types = [declared or info.own.variable_dtype for declared in info.types(inputs)]
+    for index, x in enumerate(flat):
+        # A single input is what the map is drawn over; of several those with positions may be.
+        if "float" not in types[index] and (len(flat) == 1 or x.shape.rank > 2):
+            types[index] = keras.config.floatx()
+    flat = [tf.cast(x, t) for x, t in zip(flat, types, strict=True)]
     return keras.tree.pack_sequence_as(inputs, flat)
 
 

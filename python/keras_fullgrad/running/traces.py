@@ -18,6 +18,7 @@ from keras_fullgrad.running import replicas
 from keras_fullgrad.running.pieces import Pieces
 from keras_fullgrad.targets import rows
 from keras_fullgrad.targets.rows import Wanted
+from keras_fullgrad.targets.state import state
 
 Compute = Callable[..., Any]
 """From a model, its inputs, what to explain and named arguments to tensors with an axis of images first."""
@@ -154,17 +155,19 @@ def traced(
             function = tf.function(replicas.divided(step, batched, info.strategy), autograph=False)
             return Trace(function.get_concrete_function(*signature), compute, Pieces())
 
-    full_key = (
-        info.configuration,
-        info.strategy,
-        key,
-        _frozen(static),
-        tuple(arrays),
-        repr(structure),
-        explained.key,
-        batched,
-        tuple(signature),
-    )
+    def full_key() -> Hashable:
+        return (
+            info.configuration,
+            info.strategy,
+            key,
+            state(static),
+            tuple(arrays),
+            repr(structure),
+            rows.parts(wanted).key,
+            batched,
+            tuple(signature),
+        )
+
     return Call(_kept(info.model, full_key, trace), tensors[:batched], tensors[batched:])
 
 
@@ -198,14 +201,18 @@ def _advice() -> Iterator[None]:
         ) from error
 
 
-def _kept(model: keras.Model, key: Hashable, trace: Callable[[], Trace]) -> Trace:
+def _kept(model: keras.Model, key: Callable[[], Hashable], trace: Callable[[], Trace]) -> Trace:
     """The trace that was made for a model before, or a new one."""
     with _LOCK:
         kept = _KEPT.setdefault(model, _Kept())
     with kept.lock:
-        if key not in kept.traces:
-            kept.traces[key] = trace()
-        kept.traces.move_to_end(key)
+        found = kept.traces.get(key())
+        if found is None:
+            found = trace()
+        # A user's function may note that it is called, as it is while it is traced: so read again.
+        last = key()
+        kept.traces[last] = found
+        kept.traces.move_to_end(last)
         if len(kept.traces) > _MOST_KEPT:
             kept.traces.popitem(last=False)
             if not kept.told:
@@ -216,7 +223,7 @@ def _kept(model: keras.Model, key: Hashable, trace: Callable[[], Trace]) -> Trac
                     "that is an option once, not in every call",
                     stacklevel=2,
                 )
-        return kept.traces[key]
+        return found
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -224,9 +231,3 @@ def _holds_tensors(value: Any) -> bool:
     return bool(leaves) and all(
         isinstance(leaf, (np.ndarray, tf.Tensor, tf.Variable, keras.Variable)) for leaf in leaves
     )
-
-
-def _frozen(value: Any) -> Hashable:
-    if isinstance(value, dict):
-        return tuple((name, _frozen(value[name])) for name in sorted(value))
-    return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_fullgrad.targets.state import state
+
 
 class Explained(NamedTuple):
     """What is explained of a batch.
@@ -47,8 +49,9 @@ class Target:
 
     @property
     def key(self) -> Hashable:
-        """What the computation depends on, besides :attr:`numbers`."""
-        return (type(self),)
+        """What the computation depends on, besides :attr:`numbers`: all other attributes, unless told."""
+        held = {name: each for name, each in vars(self).items() if name not in self.numbers}
+        return type(self), state(type(self).__call__), state(held)
 
     @property
     def numbers(self) -> Mapping[str, Any]:
@@ -120,8 +123,8 @@ class Function(Target):
 
     @property
     def key(self) -> Hashable:
-        """The function itself."""
-        return type(self), self.function
+        """What the function computes by."""
+        return type(self), state(self.function)
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Takes logits apart into what the inputs and each layer's biases add to them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_fullgrad.model.exposing import ExposedModel, expose
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.model.inputs import drawn_input, is_drawable, named
-from keras_fullgrad.running import batches, traces
+from keras_fullgrad.running import agreement, batches, traces
 from keras_fullgrad.targets import rows
 from keras_fullgrad.targets.classes import Labels
 from keras_fullgrad.targets.rows import Wanted
@@ -74,10 +74,17 @@ def decompose(
     return joined(
         [
             piece
-            for inputs, wanted in data.batches
+            for inputs, wanted in _told(info, data.batches)
             for piece in of_batch(info, inputs, wanted, tensors=tensors, source=source)
         ]
     )
+
+
+def _told(info: ModelInfo, data: Iterator[batches.Batch]) -> Iterator[batches.Batch]:
+    """Batches; what the first tells of the model is said."""
+    for batch in data:
+        agreement.tell_of_probabilities(info)
+        yield batch
 
 
 def joined(pieces: Sequence[Decomposition]) -> Decomposition:
@@ -263,7 +270,9 @@ class _Products:
         )
         self.unseen = computed.unseen
         sources = [x for x in given if x.dtype.is_floating]
-        self.inputs = ["input"] if len(sources) == 1 else [f"input {i}" for i in range(len(sources))]
+        names = sorted(inputs) if isinstance(inputs, dict) else range(len(given))
+        floating = [f"input {name}" for name, x in zip(names, given, strict=True) if x.dtype.is_floating]
+        self.inputs = ["input"] if len(sources) == 1 else floating
         terms = [collect.Term(name, "Input", x, x) for name, x in zip(self.inputs, sources, strict=True)]
         # Implicit terms come in the order of the signals, and so do the layers then.
         terms += sorted(computed.terms, key=lambda term: not term.implicit)
