@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from keras_fullgrad import pictures
 from keras_fullgrad.shortcuts import full_gradients
-from keras_fullgrad.targets.classes import as_classes
 
 
 class FullGradTensorBoard(keras.callbacks.Callback):
@@ -73,7 +72,7 @@ class FullGradTensorBoard(keras.callbacks.Callback):
         self._images = [pictures.displayable(image) for image in images]
         # A copy, since those of keras.applications write to what they are given.
         self._inputs = images if preprocess is None else preprocess(images.copy())
-        self._classes = as_classes(y, len(images))
+        self._classes = y
         self._log_dir = os.path.join(log_dir, "fullgrad")
         self._every = every
         self._tag = tag

@@ -9,12 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fullgrad.explain import explain
+from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.metrics.arrays import as_images, as_maps
-from keras_fullgrad.metrics.outputs import output_of_class
+from keras_fullgrad.metrics.outputs import of_whole, output_of_class, same
 from keras_fullgrad.model.info import read_model
 from keras_fullgrad.running import batches
-from keras_fullgrad.targets.classes import as_one_class
-from keras_fullgrad.targets.outputs import as_target
 
 SHARES = tuple(step / 20 for step in range(21))
 """The default shares of positions: 0, 5%, and so on to 100%."""
@@ -145,19 +144,12 @@ def perturbation_curve(
     channel_axis = _channel_axis(model, x, maps)
     counts = [round(share * maps[0].size) for share in _checked(options.shares)]
     fill = _filling(options.value, x, channel_axis)
-    classes = as_one_class(y, len(x))
-
     batch_size = batches.default_size(x.shape) if options.batch_size is None else options.batch_size
-    params: dict[str, Any] = {
-        "verbose": 0,
-        "resizing": False,
-        "activation": keras.activations.get(options.activation),
-    }
-    first = explain(output_of_class, model, x, classes, batch_size, target=options.target, **params)
-    if first.logits.shape[1] != 1:
-        raise ValueError(f"expected a target of one scalar for each image, got {first.logits.shape[1]}")
+    activation = keras.activations.get(options.activation)
+    params: dict[str, Any] = {"verbose": 0, "resizing": False, "activation": activation}
+    first = of_whole(model, x, y, options.target, batch_size, activation)
     whole = first.logits
-    wanted = _same(model, x, first.classes, options.target)
+    wanted = _rows_of(model, x, first, options.target)
     if relative and not whole.all():
         zero = np.flatnonzero(whole == 0)[0]
         raise ValueError(f"expected outputs other than 0 to relate changes to, got 0 for image {zero}")
@@ -189,14 +181,15 @@ def _channel_axis(model: keras.Model, x: np.ndarray, maps: np.ndarray) -> int:
     return fitting[0]
 
 
-def _same(
-    model: keras.Model, x: np.ndarray, classes: np.ndarray | None, target: Any | None
+def _rows_of(
+    model: keras.Model, x: np.ndarray, explained: Explanation, target: Any | None
 ) -> Callable[[slice], Any]:
     """What was explained of the whole images, for some of them."""
-    if target is None and classes is not None:
-        return lambda rows: classes[rows]
+    wanted = same(explained, target)
+    if "y" in wanted:
+        return lambda rows: wanted["y"][rows]
     info, data = batches.for_model(model, x[:1])
-    fitted = batches.fitted(info, as_target(target).of_classes(classes), next(data.batches)[0], len(x))
+    fitted = batches.fitted(info, wanted["target"], next(data.batches)[0], len(x))
     return lambda rows: fitted.rows(rows.start, len(x[rows]))
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_fullgrad.explain import explain
 from keras_fullgrad.explanation import Explanation
 from keras_fullgrad.model.exposing import expose_logits
-from keras_fullgrad.targets.classes import as_one_class, gather
+from keras_fullgrad.targets.classes import gather
 from keras_fullgrad.targets.outputs import as_target
 from keras_fullgrad.targets.target import Target
 from keras_fullgrad.terms import collect
@@ -51,29 +51,53 @@ def output_of_class(
     return Explanation(outputs, outputs, classes=computed.classes, outputs=logits)
 
 
-def fixed(model: keras.Model, x: np.ndarray, y: Any, target: Any, batch_size: int) -> dict[str, Any]:
-    """What is explained of images, to be explained the same of others.
+def of_whole(
+    model: keras.Model, x: np.ndarray, y: Any, target: Any, batch_size: int, activation: Any = tf.identity
+) -> Explanation:
+    """Computes the outputs of images before anything is done to them.
 
     Args:
         model: The model.
         x: The images.
         y: The class of each image, or one for all. None: the top class as the model and the images are now.
-        target: What to explain in the place of a class, or None.
+        target: What to look at in the place of a class, or None.
         batch_size: Images computed at a time.
+        activation: See :func:`output_of_class`.
 
     Returns:
-        The arguments ``y`` or ``target`` of :func:`keras_fullgrad.explain.explain`.
+        The outputs, (images, 1), and of which classes they are.
 
     Raises:
-        ValueError: If classes or the target do not fit.
+        ValueError: If classes or the target do not fit, or are several for an image.
 
     Example:
         >>> model = keras.Sequential([keras.Input([4, 1]), keras.layers.Flatten(), keras.layers.Dense(2)])
-        >>> fixed(model, np.ones([3, 4, 1]), 1, None, batch_size=3)["y"].ravel().tolist()
+        >>> of_whole(model, np.ones([3, 4, 1]), 1, None, batch_size=3).classes.ravel().tolist()
         [1, 1, 1]
     """
-    classes = as_one_class(y, len(x))
-    found = explain(
-        output_of_class, model, x, classes, batch_size, target=target, verbose=0, resizing=False
-    ).classes
-    return {"y": found} if target is None else {"target": as_target(target).of_classes(found)}
+    options: dict[str, Any] = {"target": target, "verbose": 0, "resizing": False, "activation": activation}
+    explained = explain(output_of_class, model, x, y, batch_size, **options)
+    if explained.logits.shape[1] != 1:
+        if target is None:
+            raise ValueError(f"expected one class for each image in y, got shape {np.shape(y)}")
+        raise ValueError(f"expected a target of one scalar for each image, got {explained.logits.shape[1]}")
+    return explained
+
+
+def same(explained: Explanation, target: Any) -> dict[str, Any]:
+    """What was explained of images, to be explained of others.
+
+    Args:
+        explained: From :func:`of_whole`.
+        target: What was explained in the place of a class, or None.
+
+    Returns:
+        The argument ``y`` or ``target`` of :func:`keras_fullgrad.explain.explain`.
+
+    Example:
+        >>> same(Explanation(np.ones([1, 1]), np.ones([1, 1]), classes=np.array([[3]])), None)["y"].tolist()
+        [[3]]
+    """
+    if target is None:
+        return {"y": explained.classes.tolist()}
+    return {"target": as_target(target).of_classes(explained.classes)}

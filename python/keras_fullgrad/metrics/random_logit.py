@@ -9,10 +9,9 @@ from keras_fullgrad.explain import explain
 from keras_fullgrad.methods.meta import Method
 from keras_fullgrad.metrics import similarities
 from keras_fullgrad.metrics.arrays import as_images
-from keras_fullgrad.metrics.outputs import output_of_class
+from keras_fullgrad.metrics.outputs import of_whole
 from keras_fullgrad.metrics.scores import Scores
 from keras_fullgrad.running import batches
-from keras_fullgrad.targets.classes import as_one_class
 
 
 def random_logit(
@@ -65,7 +64,7 @@ def random_logit(
     compare = similarities.named(similarity, x)
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
     options: dict[str, Any] = {"batch_size": batch_size, "verbose": 0}
-    explained = explain(output_of_class, model, x, as_one_class(y, len(x)), resizing=False, **options)
+    explained = of_whole(model, x, y, None, batch_size)
     of_all = explained.outputs.shape[-1]
     if draws >= of_all:
         raise ValueError(f"expected a model of more than {draws} classes for as many draws, got {of_all}")
@@ -74,5 +73,5 @@ def random_logit(
         rng.choice(np.delete(np.arange(of_all), own), draws, replace=False) for own in explained.classes
     ]
     classes = np.concatenate([explained.classes, others], axis=1)
-    maps = explain(method, model, x, classes, **options, **params).maps
+    maps = explain(method, model, x, classes.tolist(), **options, **params).maps
     return Scores(np.mean([compare(maps[..., 0], maps[..., 1 + draw]) for draw in range(draws)], axis=0))

@@ -13,7 +13,7 @@ from keras_fullgrad.explain import explain, explain_iter
 from keras_fullgrad.methods.meta import Method
 from keras_fullgrad.metrics import similarities
 from keras_fullgrad.metrics.arrays import as_images
-from keras_fullgrad.metrics.outputs import fixed
+from keras_fullgrad.metrics.outputs import of_whole, same
 from keras_fullgrad.model import calling, listening
 from keras_fullgrad.model import layers as model_layers
 from keras_fullgrad.running import batches
@@ -95,7 +95,8 @@ def cascading_randomisation(
         raise ValueError(f"expected a model with weights, got '{model.name}' without")
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
 
-    params |= fixed(model, x, y, params.pop("target", None), batch_size)
+    target = params.pop("target", None)
+    params |= same(of_whole(model, x, y, target, batch_size), target)
     before = explain(method, model, x, batch_size=batch_size, verbose=0, **params).maps
     rng = np.random.default_rng(seed)
     names, columns = [], []

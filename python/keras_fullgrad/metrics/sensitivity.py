@@ -8,7 +8,7 @@ import numpy as np
 from keras_fullgrad.explain import explain
 from keras_fullgrad.methods.meta import Method
 from keras_fullgrad.metrics.arrays import as_images
-from keras_fullgrad.metrics.outputs import fixed
+from keras_fullgrad.metrics.outputs import of_whole, same
 from keras_fullgrad.metrics.scores import Scores
 from keras_fullgrad.running import batches
 
@@ -64,7 +64,8 @@ def max_sensitivity(
     x = as_images(x)
     x = x.astype(np.result_type(x.dtype, np.float32), copy=False)
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
-    params |= fixed(model, x, y, params.pop("target", None), batch_size)
+    target = params.pop("target", None)
+    params |= same(of_whole(model, x, y, target, batch_size), target)
     options = {"batch_size": batch_size, "verbose": 0} | params
     before = explain(method, model, x, **options).maps
     largest = radius * np.ptp(x, axis=tuple(range(1, x.ndim)), keepdims=True)

@@ -17,7 +17,7 @@ from keras_fullgrad.reporting.files import write_whole
 from keras_fullgrad.reporting.progress import Progress
 from keras_fullgrad.reporting.result import Report
 from keras_fullgrad.running import batches
-from keras_fullgrad.targets.classes import as_classes, check_top, top_classes
+from keras_fullgrad.targets.classes import check_top, top_classes
 from keras_fullgrad.targets.logits import Class
 from keras_fullgrad.targets.outputs import as_target
 
@@ -98,8 +98,8 @@ def report(
         y, target = target.index, None
     batches.for_model(model, inputs, y, size, target=target)
     info, whole = batches.for_model(model, inputs, y, count, target=target)
-    next(whole.batches)  # All in one, to be checked.
-    classes = as_classes(y, count)
+    _, wanted = next(whole.batches)  # All in one, to be checked.
+    classes = wanted if isinstance(wanted, np.ndarray) else None
     top = params.get("top", 1)
     if target is None:
         check_top(top, info.classes)

@@ -2,8 +2,9 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import tensorflow as tf
 from keras_fullgrad.model import calling
 from keras_fullgrad.model.exposing import expose_logits
 from keras_fullgrad.model.info import ModelInfo, read_model
+from keras_fullgrad.model.logits import for_each_image
 from keras_fullgrad.running import checks, kinds, memory
 from keras_fullgrad.targets import classes, rows
 from keras_fullgrad.targets.classes import Labels
@@ -56,6 +58,7 @@ def cut(
     several: bool = False,
     devices: int = 1,
     labels: Labels = True,
+    count: Callable[[Any], int | None] = lambda _: None,
 ) -> Batches:
     """Cuts data into batches.
 
@@ -72,6 +75,7 @@ def cut(
         devices: How many share a batch: where nobody asked for a size, there is as much for each.
         labels: The names of the classes, where they are given by name. False: those that data of batches
             holds are not looked at.
+        count: Tells how many classes there are, from some inputs; asked where labels may be one-hot.
 
     Returns:
         The batches.
@@ -94,8 +98,15 @@ def cut(
     if kinds.is_stream(x):
         if y is not None:
             raise ValueError(f"expected no y beside a {type(x).__name__}: its batches hold the classes")
-        return _cut_stream(x, batch_size, steps, several, labels)
+        return _cut_stream(x, batch_size, steps, several, labels, count)
 
+    images = _count_images(x)
+    if not isinstance(y, Target):
+        y = classes.as_classes(y, images, labels, functools.partial(count, x))
+    return _cut_arrays(x, y, images, batch_size, steps, devices)
+
+
+def _count_images(x: Any) -> int:
     arrays = keras.tree.flatten(x)
     shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
     counts = {0 if len(array.shape) == 0 else int(array.shape[0]) for array in arrays}
@@ -104,9 +115,13 @@ def cut(
     (images,) = counts
     if images == 0:
         raise ValueError(f"expected at least one image, got inputs of shape {shapes}")
-    size = batch_size or devices * min(default_size(array.shape) for array in arrays)
-    if not isinstance(y, Target):
-        y = classes.as_classes(y, images, labels)
+    return images
+
+
+def _cut_arrays(
+    x: Any, y: Wanted, images: int, batch_size: int | None, steps: int | None = None, devices: int = 1
+) -> Batches:
+    size = batch_size or devices * min(default_size(array.shape) for array in keras.tree.flatten(x))
     count = -(-images // size)
     if steps is not None and steps < count:
         count, images = steps, steps * size
@@ -169,11 +184,13 @@ def for_model(
     wanted = None if target is None else as_target(target)
     streamed = not isinstance(x, (list, tuple)) and kinds.is_stream(x)
     if isinstance(wanted, Class) and (wanted.index is None or not streamed):
-        y, wanted = wanted.index, None
+        # Lists of classes, and no labels that may be one-hot.
+        y, wanted = None if wanted.index is None else np.asarray(wanted.index).tolist(), None
     info = read_model(model)
     devices = info.strategy.num_replicas_in_sync
     of_data = labels if target is None else False
-    data = cut(x, y, batch_size, steps, info.takes_several(x), devices, of_data)
+    count = functools.partial(_count_classes, model)
+    data = cut(x, y, batch_size, steps, info.takes_several(x), devices, of_data, count)
     if not info.own.built:
         first = next(data.batches, None)
         if first is not None:
@@ -187,6 +204,18 @@ def for_model(
         # Of fewer steps than there are batches numbers are left over.
         batches = _with_target(info, batches, wanted, data.images if steps is None else None)
     return info, dataclasses.replace(data, batches=batches)
+
+
+def _count_classes(model: keras.Model, x: Any) -> int | None:
+    """How many classes a model has; where it does not say, it is called on the first image."""
+    info = read_model(model)
+    if info.classes is not None:
+        return info.classes
+    first = checks.as_tensors(info, keras.tree.map_structure(lambda array: kinds.as_array(array[:1]), x))
+    if not info.own.built:
+        calling.call(info.own, first)
+    outputs = keras.tree.flatten(expose_logits(info.model).signals(first).outputs)
+    return None if len(outputs) != 1 else for_each_image(outputs[0]).shape[-1]
 
 
 def _with_target(
@@ -277,7 +306,12 @@ def default_size(shape: tuple[int, ...]) -> int:
 
 
 def _cut_stream(
-    data: Any, batch_size: int | None, steps: int | None, several: bool, labels: Labels
+    data: Any,
+    batch_size: int | None,
+    steps: int | None,
+    several: bool,
+    labels: Labels,
+    count_classes: Callable[[Any], int | None],
 ) -> Batches:
     count: int | None
     if isinstance(data, keras.utils.PyDataset):
@@ -301,9 +335,17 @@ def _cut_stream(
             x, y = element[:2] if isinstance(element, tuple) and len(element) > 1 else (element, None)
             if isinstance(x, tuple) and not several:
                 (x,) = x
-            images = max((len(array) for array in keras.tree.flatten(x)), default=0)
+            x = np.asarray(x) if isinstance(x, list) and not several else x
+            kinds.check(x)
+            images = _count_images(x)
             y = None if labels is False else y
-            yield from cut(x, y, batch_size or max(1, images), several=several, labels=labels).batches
+            if not isinstance(y, Target):
+                try:
+                    y = classes.as_classes(y, images, labels, functools.partial(count_classes, x))
+                except (TypeError, ValueError) as error:
+                    message = f"{error}; labels=False leaves the labels of the data out of account"
+                    raise type(error)(message) from error
+            yield from _cut_arrays(x, y, images, batch_size or images).batches
 
     known = None if batch_size is not None else count
     if steps is None:

@@ -34,7 +34,7 @@ def checked(
         'float32'
     """
     given, wanted = batch
-    inputs = _as_tensors(info, given)
+    inputs = as_tensors(info, given)
     _check_shape(info, inputs)
     # A single unit may be a choice between two classes, which is known when the model is called.
     if isinstance(wanted, np.ndarray) and info.classes is not None and wanted.max() >= max(2, info.classes):
@@ -43,8 +43,22 @@ def checked(
     return inputs, wanted
 
 
-def _as_tensors(info: ModelInfo, inputs: Any) -> Any:
-    """Tensors of the types that the model takes; images as floats, which alone have a gradient."""
+def as_tensors(info: ModelInfo, inputs: Any) -> Any:
+    """Makes tensors of the types that a model takes; of images floats, which alone have a gradient.
+
+    Args:
+        info: The model.
+        inputs: Its inputs.
+
+    Returns:
+        The tensors.
+
+    Example:
+        >>> from keras_fullgrad.model.info import read_model
+        >>> model = keras.Sequential([keras.Input([4], dtype="uint8"), keras.layers.Dense(2)])
+        >>> as_tensors(read_model(model), np.ones([3, 4], np.uint8)).dtype.name
+        'float32'
+    """
     flat = [tf.convert_to_tensor(x) for x in keras.tree.flatten(inputs)]
     types = [declared or info.own.variable_dtype for declared in info.types(inputs)]
     for index, x in enumerate(flat):

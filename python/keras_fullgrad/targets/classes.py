@@ -1,30 +1,39 @@
 """Classes: as people have them, and the logits of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-Labels = Sequence[str] | bool
+Labels = Sequence[str] | Mapping[str, int] | bool
 """The names of a model's classes, by which labels are given; or whether labels that data holds are used."""
 
+Count = Callable[[], int | None]
+"""Tells how many classes a model has, where that can be known."""
 
-def as_classes(y: Any | None, images: int, labels: Labels = True) -> np.ndarray | None:
+
+def as_classes(
+    y: Any | None, images: int, labels: Labels = True, count: Count = lambda: None
+) -> np.ndarray | None:
     """Brings classes to the shape (images, K), and checks them.
 
+    Zeros and ones with a column for each class of the model are one-hot labels, which stand for one class
+    each. Two columns of integers, of two classes, may as well list both: of lists they do, of arrays it is an
+    error.
+
     Args:
-        y: Classes: (images, K), (images,), one for all images, or None. One-hot labels, (images, classes),
-            stand for one class each.
+        y: Classes: (images, K), (images,), one for all images, or None; or one-hot labels, (images, classes).
         images: How many images there are.
-        labels: The names of the classes, where they are given by name.
+        labels: The names of the classes, where they are given by name: in their order, or with their numbers.
+        count: Tells how many classes the model has; asked where zeros and ones are given.
 
     Returns:
         The classes, or None.
 
     Raises:
-        ValueError: If classes and images are not as many, a class is negative, or zeros and ones name
-            several.
+        ValueError: If classes and images are not as many, a class is negative, zeros and ones name several or
+            may mean either, or a name is that of several classes.
         TypeError: If classes are not whole numbers.
 
     Example:
@@ -33,8 +42,9 @@ def as_classes(y: Any | None, images: int, labels: Labels = True) -> np.ndarray 
     """
     if y is None:
         return None
+    listed = isinstance(y, (list, tuple))
     y = np.asarray(y)
-    y = _by_name(y, labels) if y.dtype.kind in "OSU" else _whole(y)
+    y = _by_name(y, labels) if y.dtype.kind in "OSU" else _whole(y, listed, count)
     if y.ndim == 0:
         y = np.full([images], y)
     if y.ndim == 1:
@@ -55,59 +65,53 @@ def _by_name(y: np.ndarray, labels: Labels) -> np.ndarray:
             if y.size
             else f"expected y to hold classes as integers, got {y.dtype.name}"
         )
-    index = {name: number for number, name in enumerate(labels)}
+    numbers = labels.items() if isinstance(labels, Mapping) else zip(labels, range(len(labels)), strict=True)
+    index: dict[str, list[int]] = {}
+    for name, number in numbers:
+        index.setdefault(name, []).append(number)
     names = [each.decode() if isinstance(each, bytes) else each for each in y.ravel().tolist()]
-    unknown = [name for name in names if name not in index]
-    if unknown:
-        raise ValueError(f"expected names of the {len(index)} labels in y, got {unknown[0]!r}")
-    return np.array([index[name] for name in names], np.int64).reshape(y.shape)
+    for name in names:
+        if len(index.get(name, [])) != 1:
+            if name not in index:
+                raise ValueError(f"expected names of the {len(index)} labels in y, got {name!r}")
+            raise ValueError(
+                f"expected names of one class in y, got {name!r} of {index[name]}: give its number"
+            )
+    return np.array([index[name][0] for name in names], np.int64).reshape(y.shape)
 
 
-def _whole(y: np.ndarray) -> np.ndarray:
+def _whole(y: np.ndarray, listed: bool, count: Count) -> np.ndarray:
     """Classes as integers; of one-hot labels the class of each image."""
     if y.dtype.kind not in "biuf":
         raise TypeError(f"expected y to hold classes as integers, got {y.dtype.name}")
     if y.size and not (np.isfinite(y).all() and (y == np.round(y)).all()):
         raise TypeError(f"expected y to hold classes as integers, got {y.dtype.name} that are not whole")
-    if y.ndim == 2 and y.size and np.isin(y, [0, 1]).all():
+    if y.ndim == 2 and y.shape[1] > 1 and y.size and np.isin(y, [0, 1]).all():
+        known = count()
+        columns, classes = y.shape[1], 2 if known == 1 else known  # A single unit tells two apart.
+        numbers = y.dtype.kind in "iu"
+        if columns == 2 and numbers and (listed or classes not in (2, None)):
+            return y.astype(np.int64)
+        if columns == 2 and numbers:
+            raise ValueError(
+                "expected classes by number, got an array of zeros and ones in two columns, which may be one-"
+                "hot labels or list both classes: y=labels.argmax(axis=1) explains the class that a label "
+                "names, target=ke.targets.Class(y) both"
+            )
+        if classes not in (columns, None):
+            raise ValueError(
+                f"expected one-hot labels of the {classes} classes of the model, or classes by number, in y, "
+                f"got zeros and ones of shape {y.shape}"
+            )
         ones = y.sum(axis=1)
-        # A list of classes names none twice, but lists of two may be of the classes 0 and 1 in either order.
-        one_hot = (
-            y.shape[1] > 2 or y.dtype.kind in "bf" or (y.shape[1] == 2 and len(np.unique(y, axis=0)) > 1)
-        )
-        if one_hot and y.shape[1] > 1:
-            if not (ones == 1).all():
-                image = np.flatnonzero(ones != 1)[0]
-                raise ValueError(
-                    f"expected one-hot labels, or classes by number, in y, got {int(ones[image])} classes of "
-                    f"image {image} as zeros and ones: y=[[3, 5], ...] lists classes, top= takes the highest"
-                )
-            return np.argmax(y, axis=1)
+        if not (ones == 1).all():
+            image = np.flatnonzero(ones != 1)[0]
+            raise ValueError(
+                f"expected one-hot labels, or classes by number, in y, got {int(ones[image])} classes of "
+                f"image {image} as zeros and ones: y=[[3, 5], ...] lists classes, top= takes the highest"
+            )
+        return np.argmax(y, axis=1)
     return y.astype(np.int64)
-
-
-def as_one_class(y: Any | None, images: int) -> np.ndarray | None:
-    """Takes one class for each image.
-
-    Args:
-        y: Classes: (images,), (images, 1), one for all images, or None.
-        images: How many images there are.
-
-    Returns:
-        The classes, (images, 1), or None.
-
-    Raises:
-        ValueError: If there are not as many, or several for an image.
-        TypeError: If they are not integers.
-
-    Example:
-        >>> as_one_class([3, 5], images=2).tolist()
-        [[3], [5]]
-    """
-    classes = as_classes(y, images)
-    if classes is not None and classes.shape[1] != 1:
-        raise ValueError(f"expected one class for each image in y, got shape {classes.shape}")
-    return classes
 
 
 def top_classes(logits: tf.Tensor, top: int = 1) -> tf.Tensor:
