@@ -169,8 +169,7 @@ def _explain_batch(
     if method is gradient.full_gradients:
         warning.of_left_out(info, inputs, wanted, params)
     if "source" in params:
-        names = [tensor.name for tensor in info.inputs]
-        params = params | {"source": named(inputs, params["source"], names)}
+        params = params | {"source": named(inputs, params["source"], info.names)}
     # The model itself must not be kept with what is traced.
     channels_first = info.layout == "channels_first"
 

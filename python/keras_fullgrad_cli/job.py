@@ -268,8 +268,11 @@ class Job:
 
     def names(self, indices: Sequence[int]) -> list[str]:
         """The classes' labels, or their indices where they have none; or the target."""
-        if self.target is not None:
+        inner = self.target.target if isinstance(self.target, Output) else self.target
+        if inner is not None and not isinstance(inner, Class):
             return [str(self.target)] * max(1, len(indices))
+        if isinstance(self.target, Output):  # The labels are those of the model's own classes.
+            return [f"{self.target.which}: {index}" for index in indices]
         return [self.labels[index] if index < len(self.labels) else str(index) for index in indices]
 
 

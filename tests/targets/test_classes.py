@@ -126,3 +126,24 @@ def test_whole_numbers():
 def test_what_is_no_class(y, error, message):
     with pytest.raises(error, match=message):
         as_classes(y, 1)
+
+
+def test_what_lies_beyond_the_outputs_is_said_in_words():
+    data = tf.data.Dataset.from_tensor_slices(np.ones([3, 4, 4, 1], "float32")).batch(2)
+    dense = keras.Sequential([keras.Input([4, 4, 1]), keras.layers.Conv2D(3, 1)])
+    boxes = keras.Sequential(
+        [keras.Input([4, 4, 1]), keras.layers.Conv2D(3, 1), keras.layers.Reshape([16, 3])]
+    )
+    for model, target, message in (
+        (declared(3), ke.targets.Class(9), "expected classes within the logits, from 0 to 2, got 9"),
+        (
+            declared(3),
+            ke.targets.Contrast(0, [1, 2, 7, 0]),
+            "expected b of target Contrast|from 0 to 2, got 7",
+        ),
+        (dense, ke.targets.Region(9), "expected a class_ within the output, from 0 to 2, got 9"),
+        (boxes, ke.targets.Box(100, 1), "expected boxes within the output, from 0 to 15, got 100"),
+    ):
+        for explain in (ke.gradients, ke.decompose):
+            with pytest.raises(ValueError, match=message):
+                explain(model, data, target=target)

@@ -34,7 +34,7 @@ def explain(
         method: The name that `quantus.evaluate` hands to each function; not used.
         device: Where Quantus is to compute, which concerns PyTorch; not used.
         **params: Further arguments of :func:`keras_fullgrad.explain.explain` and of the method: Quantus's
-            ``explain_func_kwargs``.
+            ``explain_func_kwargs``; a ``target`` among them stands in the place of ``targets``.
 
     Returns:
         The maps, (images, 1, space), in [0, 1] unless ``postprocessing`` says otherwise.
@@ -49,6 +49,8 @@ def explain(
         >>> explain(model, np.ones([2, 8, 8, 3]), np.array([0, 1])).shape
         (2, 1, 8, 8)
     """
+    if params.get("target") is not None:
+        targets = params.pop("target")  # What is explained in the place of the labels that Quantus has.
     given = {"target": targets} if callable(targets) else {"y": targets}
     if np.ndim(targets) > 1:
         raise ValueError(

@@ -73,20 +73,26 @@ class FullGrad:
         if isinstance(inputs, tf.data.Dataset):
             if targets is not None:
                 raise ValueError("expected no targets beside a dataset, which holds them, got both")
-            inputs = _batches(inputs, self.batch_size)
+            symbolic = getattr(self.model, "inputs", None)
+            rank = len(symbolic[0].shape) if symbolic else None
+            inputs = _batches(inputs, self.batch_size, self._params["target"] is None, rank)
         explained = full_gradients(self.model, inputs, classes, batch_size=self.batch_size, **self._params)
         return tf.constant(explained.maps)
 
     __call__ = explain
 
 
-def _batches(dataset: tf.data.Dataset, batch_size: int | None) -> Iterator[tuple[Any, np.ndarray | None]]:
+def _batches(
+    dataset: tf.data.Dataset, batch_size: int | None, of_targets: bool, rank: int | None
+) -> Iterator[tuple[Any, np.ndarray | None]]:
+    """Inputs and classes; an operator explains something else than a dataset's targets."""
     element = dataset.element_spec
     if not isinstance(element, tuple) or len(element) != 2:
         raise ValueError(f"expected a dataset of inputs and targets, got one of {element}")
-    if element[1].shape.rank == 1:
+    one_by_one = element[1].shape.rank == 1 if rank is None else element[0].shape.rank == rank - 1
+    if one_by_one:
         dataset = dataset.batch(batch_size or batches.LARGEST)
-    return ((inputs, _classes(targets)) for inputs, targets in dataset)
+    return ((inputs, _classes(targets) if of_targets else None) for inputs, targets in dataset)
 
 
 def _classes(targets: Any) -> np.ndarray | None:

@@ -22,6 +22,11 @@ def as_images(x: Any) -> np.ndarray:
         >>> as_images([np.zeros([8, 8, 3])] * 2).shape
         (2, 8, 8, 3)
     """
+    several = isinstance(x, (tuple, list)) and len({np.shape(each) for each in x}) > 1
+    if isinstance(x, dict) or several:
+        raise TypeError(
+            f"expected x to be an array of images, the only input, got a {type(x).__name__} of several"
+        )
     images = np.asarray(x)
     if images.dtype == object:
         raise TypeError(f"expected x to be an array of images, got {type(x).__name__}")

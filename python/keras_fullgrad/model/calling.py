@@ -19,12 +19,8 @@ def arguments(model: keras.Model) -> list[str]:
         >>> arguments(keras.Sequential([keras.layers.Dense(2)]))
         ['inputs']
     """
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [
-        name
-        for name, each in inspect.signature(model.call).parameters.items()
-        if each.kind in positional and each.default is inspect.Parameter.empty and name != "training"
-    ]
+    empty = inspect.Parameter.empty
+    return [name for name, each in _parameters(model).items() if each.default is empty and name != "training"]
 
 
 def call(model: keras.Model, inputs: Any, training: bool = False) -> Any:
@@ -32,19 +28,41 @@ def call(model: keras.Model, inputs: Any, training: bool = False) -> Any:
 
     Args:
         model: The model.
-        inputs: Its inputs: a list or tuple in the order of the arguments, or a dictionary by their names.
+        inputs: Its inputs: a list or tuple in the order of the arguments that it needs, or a dictionary by
+            the names of all or some, those that it needs among them.
         training: Whether layers run as in training.
 
     Returns:
         What the model puts out.
 
+    Raises:
+        ValueError: If it needs several arguments, and the inputs are others.
+
     Example:
         >>> call(keras.Sequential([keras.layers.Dense(2)]), np.ones([1, 3])).shape
         TensorShape([1, 2])
     """
-    names = arguments(model)
-    if len(names) > 1 and isinstance(inputs, dict) and set(names) == set(inputs):
+    needed, known = arguments(model), _parameters(model)
+    if isinstance(inputs, dict) and len(inputs) > 1 and set(needed) <= set(inputs) <= set(known):
         return model(**inputs, training=training)
-    if len(names) > 1 and isinstance(inputs, (list, tuple)) and len(names) == len(inputs):
+    positional = [name for name in needed if known[name].kind is not inspect.Parameter.KEYWORD_ONLY]
+    if (
+        len(needed) > 1
+        and isinstance(inputs, (list, tuple))
+        and len(needed) == len(inputs) == len(positional)
+    ):
         return model(*inputs, training=training)
+    if len(needed) > 1:
+        got = sorted(inputs) if isinstance(inputs, dict) else f"{len(keras.tree.flatten(inputs))}"
+        raise ValueError(
+            f"expected inputs for the arguments {needed} of the call of model '{model.name}', as a "
+            f"dictionary by these names, or as a tuple in their order, got {got}"
+        )
     return model(inputs, training=training)
+
+
+def _parameters(model: keras.Model) -> dict[str, inspect.Parameter]:
+    """What may be given to a model's ``call`` by name."""
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = inspect.signature(model.call).parameters.items()
+    return {name: each for name, each in found if each.kind not in several}

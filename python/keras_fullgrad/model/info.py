@@ -56,6 +56,11 @@ class ModelInfo:
         count = len(keras.tree.flatten(inputs))
         return types if len(types) == count else [None] * count
 
+    @property
+    def names(self) -> list[str]:
+        """What it calls its inputs: their names, or those of the arguments that its call needs."""
+        return [tensor.name for tensor in self.inputs] or calling.arguments(self.own)
+
     def takes_several(self, x: Any) -> bool:
         """Whether a tuple or list is a set of inputs; a model without symbolic inputs may not tell."""
         if self.inputs:

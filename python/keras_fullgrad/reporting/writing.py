@@ -86,7 +86,7 @@ def report(
     unknown = sorted(params.keys() - set(OPTIONS))
     if unknown:
         raise TypeError(f"expected options among {', '.join(OPTIONS)}, got {', '.join(unknown)}")
-    inputs = np.asarray(x)
+    inputs = np.asarray(None if isinstance(x, (tuple, dict)) else x)
     if inputs.ndim != 4:
         raise ValueError(
             "expected x as an array, (images, height, width, channels), "

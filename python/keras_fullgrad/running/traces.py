@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 import threading
 import warnings
 import weakref
@@ -26,6 +27,13 @@ Compute = Callable[..., Any]
 # For each model, of some 25 MB each: a new lambda in every call must not fill the memory, and a folder of
 # images of forty sizes must not be traced at every image.
 _MOST_KEPT = 64
+
+# What TensorFlow says of a class or a position beyond the last.
+_BEYOND = re.compile(
+    r"assertion failed: \[(?P<expected>expected [^\]]*)\]"
+    r".*?\[x [^\]]*\] (?P<given>[^x]*?) \[y [^\]]*\] \[(?P<last>\d+)\]",
+    re.DOTALL,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,10 +197,14 @@ def clear_cache(model: keras.Model | None = None) -> None:
 
 @contextlib.contextmanager
 def _advice() -> Iterator[None]:
-    """Says what to do where TensorFlow itself cannot compute the gradient."""
+    """Says in words what a trace refuses, and what TensorFlow itself cannot differentiate."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
+        beyond = _BEYOND.search(str(error))
+        if beyond is not None:
+            given = max(map(int, re.findall(r"-?\d+", beyond["given"])))
+            raise ValueError(f"{beyond['expected']}, from 0 to {beyond['last']}, got {given}") from None
         if "only supports NHWC" not in str(error):
             raise
         raise ValueError(
