@@ -52,6 +52,19 @@ def function_graph(op: tf.Operation, attribute: str = "f") -> tf.Graph | None:
     return getattr(function, "graph", None)
 
 
+def is_vectorizing() -> bool:
+    """Whether this is the function of a `tf.vectorized_map`, whose operations are replaced by others later."""
+    if tf.executing_eagerly():
+        return False
+    graph, scope = tf.compat.v1.get_default_graph(), tf.get_current_name_scope().split("/")
+    for index, name in enumerate(scope):
+        if name.startswith("loop_body"):
+            loop = "/".join([*scope[: index + 1], "PlaceholderWithDefault"])
+            with contextlib.suppress(KeyError):
+                return graph.get_operation_by_name(loop).type == "PlaceholderWithDefault"
+    return False
+
+
 def devices_with_kernel(op: str) -> list[str]:
     """The types of device that an operation has a kernel for."""
     return sorted({kernel.device_type for kernel in kernels.get_registered_kernels_for_op(op).kernel})

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_fullgrad import _keras
+from keras_fullgrad import _keras, _tensorflow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,8 +144,8 @@ class _Listener:
         self._frames: list[_Frame] = []
 
     def hears(self, layer: keras.Layer) -> bool:
-        """Whether it is one of the layers that are listened to."""
-        return id(layer) in self._layers
+        """Whether it is one of the layers that are listened to, and its signals are those that go on."""
+        return id(layer) in self._layers and not _tensorflow.is_vectorizing()
 
     def call(self, layer: keras.Layer, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Calls a layer, and reports the call."""

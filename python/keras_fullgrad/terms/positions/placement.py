@@ -94,9 +94,10 @@ class Placement:
         return self.layout is not None or sum(len(grid.sites) for grid in self.grids) == sites
 
     @property
-    def keeps_channels_last(self) -> bool:
-        """Whether the channels of a signal are its last axis, and those of its pieces too."""
-        return len(self.order) - self.spatial == 2 and self.order[-1] == len(self.order) - 1
+    def keeps_channels(self) -> bool:
+        """Whether the channels of a signal, its last axis unless its layout says otherwise, are its pieces'."""
+        last = len(self.order) - self.spatial == 2 and self.order[-1] == len(self.order) - 1
+        return self.layout is not None or last
 
     def pieces(self, tensor: tf.Tensor) -> Iterator[Piece]:
         """Brings a signal, or something of its shape, into grids.
