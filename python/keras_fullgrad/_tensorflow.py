@@ -53,7 +53,7 @@ def function_graph(op: tf.Operation, attribute: str = "f") -> tf.Graph | None:
 
 
 def is_vectorizing() -> bool:
-    """Whether this is the function of a `tf.vectorized_map`, whose operations are replaced by others later."""
+    """Whether this is the function of a `tf.vectorized_map`, whose operations others replace later."""
     if tf.executing_eagerly():
         return False
     graph, scope = tf.compat.v1.get_default_graph(), tf.get_current_name_scope().split("/")

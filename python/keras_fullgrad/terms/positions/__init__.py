@@ -140,8 +140,8 @@ def follow(
 
     Args:
         source: The input, (batch, space, channels), of a graph.
-        channel_axis: The axis of its channels. None: the one that the first convolution adds up; where there
-            is none, the last.
+        channel_axis: The axis of its channels. None: the first or the last, whichever a convolution of the
+            input itself adds up; where none adds up either, the last.
         others: The model's other inputs, of the same images.
         since: How many operations of the graph came before, and are passed over.
 
@@ -159,17 +159,19 @@ def follow(
         1
     """
     images = source.shape[0] or _IMAGES
-    places = {tensor.name: Places.of_image(_opened(tensor)) for tensor in others if tensor.shape.rank}
+    axes = source.shape.rank - 1
+    places = {t.name: Places.of_image(_opened(t), axes) for t in others if t.shape.rank}
     places[source.name] = Places.of_input(_opened(source))
-    votes: set[int] = set()
-    rules.follow(source.graph.get_operations()[since:], places, votes.add if channel_axis is None else None)
-    if len(votes) > 1:
+    votes = _Votes(source)
+    rules.follow(source.graph.get_operations()[since:], places, votes.take if channel_axis is None else None)
+    if len(votes.found) > 1:
         raise ValueError(
             f"expected convolutions that add up one axis of the input of shape {source.shape}, its channels, "
-            f"got axes {sorted(votes)}: name the axes of positions by spatial_axis="
+            f"got axes {sorted(votes.found)}: name the axes of positions by spatial_axis= of "
+            "keras_fullgrad.methods.gradient.full_gradients"
         )
     if channel_axis is None:
-        channel_axis = votes.pop() if votes else source.shape.rank - 1
+        channel_axis = min(votes.found, default=source.shape.rank - 1)
     return Positions(source, channel_axis % source.shape.rank, images, places)
 
 
@@ -189,10 +191,27 @@ def axis_of_channels(source: tf.Tensor) -> int | None:
         >>> int(tf.function(axis, autograph=False)(tf.ones([1, 5, 8, 8])))
         1
     """
-    votes: set[int] = set()
-    until_then = itertools.takewhile(lambda _: not votes, source.graph.get_operations())
-    rules.follow(until_then, {source.name: Places.of_input(_opened(source))}, votes.add)
-    return min(votes, default=None)
+    votes = _Votes(source)
+    until_then = itertools.takewhile(lambda _: not votes.found, source.graph.get_operations())
+    rules.follow(until_then, {source.name: Places.of_input(_opened(source))}, votes.take)
+    return min(votes.found, default=None)
+
+
+class _Votes:
+    """The axes of an input, its first or its last, that convolutions of the input itself add up.
+
+    An axis between those of positions is none of channels, as where columns are mixed.
+    """
+
+    def __init__(self, source: tf.Tensor) -> None:
+        self.found: set[int] = set()
+        self._sizes = _opened(source)
+
+    def take(self, op: tf.Operation, inputs: rules.Inputs) -> None:
+        """Looks at an operation."""
+        axis = rules.channel_axis(op, inputs, self._sizes)
+        if axis in (1, len(self._sizes) - 1):
+            self.found.add(axis)
 
 
 def _opened(tensor: tf.Tensor) -> list[int]:

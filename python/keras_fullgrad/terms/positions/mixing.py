@@ -1,5 +1,6 @@
 """Operations that add positions up, or slide windows over them."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fullgrad.terms.positions.moves import UnknownError
-from keras_fullgrad.terms.positions.places import Places, merged
+from keras_fullgrad.terms.positions.places import Places, Sees, merged
 from keras_fullgrad.terms.positions.reading import Inputs, Rule, constant, first_of, shape_of
 
 
@@ -87,19 +88,44 @@ def axes_of(op: tf.Operation) -> tuple[int, list[int]]:
     return rank - 1, list(range(1, rank - 1))
 
 
-def _windowed(places: Places, output: tf.Tensor, axes: Sequence[int]) -> Places:
-    """Of windows that slide along axes."""
-    for axis in axes:
-        size = output.shape[axis]
+def _windowed(places: Places, op: tf.Operation, axes: Sequence[int], windows: Sequence[int] = ()) -> Places:
+    """Of windows that slide along axes, of these sizes where they are known."""
+    for index, axis in enumerate(axes):
+        size = op.outputs[0].shape[axis]
+        sees = (
+            None if size is None or not windows else _sees(op, axis, windows[index], places.shape[axis], size)
+        )
         # Where sizes are open, as many positions: places are relative to the image.
-        places = places.stretched(axis, places.shape[axis] if size is None else size)
+        places = places.stretched(axis, places.shape[axis] if size is None else size, sees)
     return places
+
+
+def _sees(op: tf.Operation, axis: int, window: int, before: int, size: int) -> Sees:
+    """Tells of each place of a window whether something that is there lies in it."""
+    stride, dilation = op.get_attr("strides")[axis], 1
+    with contextlib.suppress(ValueError):  # A pooling has none.
+        dilation = op.get_attr("dilations")[axis]
+    length = (window - 1) * dilation + 1
+    padding = op.get_attr("padding").decode()
+    start = 0
+    if padding == "SAME":
+        start = -(max(0, (size - 1) * stride + length - before) // 2)
+    elif padding == "EXPLICIT":
+        start = -op.get_attr("explicit_paddings")[2 * axis]
+
+    def sees(there: np.ndarray) -> np.ndarray:
+        first = start + stride * np.arange(size)
+        index = first[:, np.newaxis] + dilation * np.arange(window)
+        inside = (index >= 0) & (index < before)
+        return (there[np.clip(index, 0, before - 1)] & inside).any(axis=1)
+
+    return sees
 
 
 def pooled(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
     """Of poolings."""
     _, space = axes_of(op)
-    return [_windowed(first_of(inputs), op.outputs[0], space)]
+    return [_windowed(first_of(inputs), op, space, [op.get_attr("ksize")[axis] for axis in space])]
 
 
 def convolved(data: int = 0) -> Rule:
@@ -110,7 +136,8 @@ def convolved(data: int = 0) -> Rule:
         if places is None:
             raise UnknownError
         channels, space = axes_of(op)
-        places = _windowed(places.added_up(channels, keep=True), op.outputs[0], space)
+        windows = [] if data else [size or 1 for size in op.inputs[1].shape[: len(space)]]
+        places = _windowed(places.added_up(channels, keep=True), op, space, windows)
         size = op.outputs[0].shape[channels] or 1
         shape = (*places.shape[:channels], size, *places.shape[channels + 1 :])
         return [Places(shape, places.image, places.claims)]
@@ -120,10 +147,10 @@ def convolved(data: int = 0) -> Rule:
 
 def patches(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
     """Of patches, each put into the channels."""
-    places = _windowed(first_of(inputs).added_up(3, keep=True), op.outputs[0], [1, 2])
+    places = _windowed(first_of(inputs).added_up(3, keep=True), op, [1, 2])
     return [Places((*places.shape[:3], op.outputs[0].shape[3]), places.image, places.claims)]
 
 
 def resized(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
     """Of images that are resized."""
-    return [_windowed(first_of(inputs), op.outputs[0], [1, 2])]
+    return [_windowed(first_of(inputs), op, [1, 2])]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_fullgrad.terms.positions.places import Claim, Part, Places, merged
+from keras_fullgrad.terms.positions.places import Claim, Part, Places, merged, united
 
 
 class UnknownError(Exception):
@@ -108,8 +108,12 @@ def concatenated(inputs: Sequence[tuple[tuple[int, ...], Places | None]], axis: 
     # The same places with other channels, be they of the whole image: nothing new.
     between_channels = axis != 0 and all(part.centre.shape[axis] == 1 for part in claims[0])
     complete = not others and len(claims) == len(there)
-    if (complete or between_channels) and all(_same(claim, claims[0], axis) for claim in claims):
+    if (complete or between_channels) and all(_near(claim, claims[0], axis, 0) for claim in claims):
         return Places(tuple(shape), image, (claims[0],))
+    grids = any(part.centre.size > 1 for part in claims[0])
+    if between_channels and grids and all(_near(claim, claims[0], axis, 1) for claim in claims):
+        # Of neighbours, as where every other row is put beside those between: each of all of them.
+        return Places(tuple(shape), image, (united(claims),))
     parts = []
     for index in range(len(claims[0])):
         arrays: dict[str, list[np.ndarray]] = {"centre": [], "extent": []}
@@ -126,13 +130,15 @@ def concatenated(inputs: Sequence[tuple[tuple[int, ...], Places | None]], axis: 
     return found.moved(lambda x: x, shape)
 
 
-def _same(claim: Claim, other: Claim, axis: int) -> bool:
+def _near(claim: Claim, other: Claim, axis: int, extents: float) -> bool:
+    """Whether elements lie no further apart than so many of their extents, and not along the axis."""
+
     def near(a: np.ndarray, b: np.ndarray, extent: np.ndarray) -> bool:
         if a.shape[axis] > 1 or b.shape[axis] > 1:
             return False
         with np.errstate(all="ignore"):
             apart = np.abs(a - b)
-            return bool((apart <= np.abs(extent) + 1e-6).all())
+            return bool((apart <= extents * np.abs(extent) + 1e-6).all())
 
     return all(
         mine is theirs or near(mine.centre, theirs.centre, theirs.extent)

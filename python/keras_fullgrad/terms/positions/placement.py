@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_fullgrad.terms.positions.places import Claim, Places, evened
 
 OF_THE_WHOLE_IMAGE = "it has no positions: it is of the whole image"
+OF_ONE_PART = "it has no positions: it is of one part of the image, as of one slice or of a pooled crop"
 NOT_OF_THE_INPUT = "it does not depend on the inputs"
 PARTLY_OF_THE_WHOLE_IMAGE = "some of its elements have no positions, as a class token's or those of padding"
 NO_PLACE = (OF_THE_WHOLE_IMAGE, NOT_OF_THE_INPUT, PARTLY_OF_THE_WHOLE_IMAGE)
@@ -95,7 +96,7 @@ class Placement:
 
     @property
     def keeps_channels(self) -> bool:
-        """Whether the channels of a signal, its last axis unless its layout says otherwise, are its pieces'."""
+        """Whether a signal's channels, its last axis unless its layout says otherwise, are its pieces'."""
         last = len(self.order) - self.spatial == 2 and self.order[-1] == len(self.order) - 1
         return self.layout is not None or last
 
@@ -155,7 +156,8 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
         return "it comes from operations whose positions are not known"
     claims = [claim for claim in places.claims if any(claim[axis - 1].centre.size > 1 for axis in space)]
     if not claims:
-        return OF_THE_WHOLE_IMAGE
+        there = any(not np.isnan(claim[axis - 1].centre).any() for claim in places.claims for axis in space)
+        return OF_ONE_PART if there else OF_THE_WHOLE_IMAGE
     if len(claims) > 1:
         return "its elements belong to two positions each"
     views = views_of(places, images)
@@ -176,7 +178,8 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
         return "its positions make up no grid"
     placement = Placement(order, len(spatial), outer, inner, tuple(grids), None, places.shape)
     if len(grids) == outer == inner == 1 and len(spatial) == len(space) and len(channels) == 1:
-        ordered = np.array_equal(grids[0].sites, np.arange(math.prod(grids[0].size)))
+        sites = math.prod(places.shape[axis] for axis in spatial)
+        ordered = np.array_equal(grids[0].sites, np.arange(sites))
         if ordered and order == tuple(range(rank)):
             return dataclasses.replace(placement, layout="channels_last")
         if ordered and order == (0, *range(2, rank), 1):

@@ -9,6 +9,7 @@ or padding.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -16,6 +17,9 @@ import numpy as np
 _CLOSE = 1e-6
 
 Move = Callable[[np.ndarray], np.ndarray]
+
+Sees = Callable[[np.ndarray], np.ndarray]
+"""Tells of each new position whether it sees one of those that are there, from which of the old ones are."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,10 +49,11 @@ class Part:
             last = np.fmax.reduce(centre + half, axis=axis, keepdims=True)
         return Part(compact((first + last) / 2), compact(last - first))
 
-    def stretched(self, axis: int, size: int) -> "Part":
+    def stretched(self, axis: int, size: int, sees: Sees | None = None) -> "Part":
         """The part after an axis was given another size by a convolution, a pooling or a resize.
 
-        Signals are drawn over all that they see: the new positions divide it evenly. Padding sees nothing.
+        Signals are drawn over all that they see: the new positions divide it evenly. Those that see padding
+        alone stand for nothing.
         """
         if self.centre.shape[axis] == 1 and self.extent.shape[axis] == 1:
             return self  # Another axis holds the positions.
@@ -57,7 +62,7 @@ class Part:
         if present == size and (np.diff(centre) != 0).all() and not np.isnan(centre).any():
             return self
         rows = [
-            _stretched_row(*row, size)
+            _stretched_row(*row, size, sees)
             for row in zip(centre.reshape(-1, present), extent.reshape(-1, present), strict=True)
         ]
         shape = (*centre.shape[:-1], size)
@@ -142,9 +147,10 @@ class Places:
         return cls(tuple(shape), along(0, np.arange(shape[0], dtype=float)), (claim,))
 
     @classmethod
-    def of_image(cls, shape: Sequence[int]) -> "Places":
-        """Of another input, whose images are the same."""
-        return dataclasses.replace(cls.of_input(shape), claims=())
+    def of_image(cls, shape: Sequence[int], axes: int) -> "Places":
+        """Of another input, whose images are the same, and which stands for no part of this one's axes."""
+        nothing = np.full([1] * len(shape), np.nan)
+        return dataclasses.replace(cls.of_input(shape), claims=((Part(nothing, nothing),) * axes,))
 
     @classmethod
     def nowhere(cls, shape: Sequence[int]) -> "Places":
@@ -180,9 +186,9 @@ class Places:
             found if keep else found.moved(lambda x: np.squeeze(x, axis), [*shape[:axis], *shape[axis + 1 :]])
         )
 
-    def stretched(self, axis: int, size: int) -> "Places":
+    def stretched(self, axis: int, size: int, sees: Sees | None = None) -> "Places":
         """The places after an axis got another size."""
-        claims = tuple(tuple(part.stretched(axis, size) for part in claim) for claim in self.claims)
+        claims = tuple(tuple(part.stretched(axis, size, sees) for part in claim) for claim in self.claims)
         shape = (*self.shape[:axis], size, *self.shape[axis + 1 :])
         image = self.image
         if image is not None and image.shape[axis] not in (1, size):
@@ -213,7 +219,23 @@ def merged(places: Iterable[Places], shape: Sequence[int]) -> Places:
                 if not (np.isnan(other) | np.isnan(image) | (other == image)).all():
                     return Places.nowhere(shape)
             image = np.where(np.isnan(image), other, image)
-    return Places(tuple(shape), image, closest(claims))
+    kept = closest(claims)
+    if len(kept) > 1 and not any(part.centre.size > 1 for claim in kept for part in claim):
+        kept = _informative([united(kept)])  # Each of one place, as pooled quadrants are: of all together.
+    return Places(tuple(shape), image, kept)
+
+
+def united(claims: Sequence[Claim]) -> Claim:
+    """The claim of what stands for all that several claims tell."""
+    parts = []
+    for several in zip(*claims, strict=True):
+        with np.errstate(all="ignore"):
+            starts = [part.centre - np.abs(part.extent) / 2 for part in several]
+            ends = [part.centre + np.abs(part.extent) / 2 for part in several]
+            start, end = functools.reduce(np.fmin, starts), functools.reduce(np.fmax, ends)
+        turned = all((part.extent < 0).all() for part in several)
+        parts.append(Part(compact((start + end) / 2), compact((start - end) if turned else (end - start))))
+    return tuple(parts)
 
 
 def _with_rank(places: Places, rank: int) -> Places:
@@ -261,21 +283,31 @@ def _same(claim: Claim, other: Claim) -> bool:
 
 
 def _informative(claims: Iterable[Claim]) -> tuple[Claim, ...]:
-    """The claims that still tell one element's place from another's."""
-    return tuple(claim for claim in claims if any(_varies(part.centre) for part in claim))
+    """The claims that tell more than that an element is of the whole image."""
+    return tuple(claim for claim in claims if not all(map(_is_whole, claim)))
 
 
-def _varies(array: np.ndarray) -> bool:
-    """Whether there are several values, but for NaN."""
-    seen = array[~np.isnan(array)]
-    return bool(seen.size > 1 and (seen != seen[0]).any())
+def _is_whole(part: Part) -> bool:
+    """Whether all elements stand for all along an axis of the input, but for those that stand for nothing."""
+    centre, half = np.broadcast_arrays(part.centre, np.abs(part.extent) / 2)
+    seen = ~np.isnan(centre)
+    starts, ends = (centre - half)[seen], (centre + half)[seen]
+    return bool(seen.any() and (starts <= _CLOSE).all() and (ends >= 1 - _CLOSE).all())
 
 
-def _stretched_row(centre: np.ndarray, extent: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _stretched_row(
+    centre: np.ndarray, extent: np.ndarray, size: int, sees: Sees | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """One row of positions divided anew."""
     seen = np.flatnonzero(~np.isnan(centre))
     if not len(seen):
         return np.full(size, np.nan), np.full(size, np.nan)
+    if sees is not None and len(seen) < len(centre):
+        there = sees(~np.isnan(centre))
+        if there.any() and not there.all():
+            centres, extents = np.full(size, np.nan), np.full(size, np.nan)
+            centres[there], extents[there] = _stretched_row(centre[seen], extent[seen], int(there.sum()))
+            return centres, extents
     first, last = seen[0], seen[-1]
     steps = np.diff(centre[seen])
     if not steps.any():  # Another axis holds the positions.

@@ -1,6 +1,6 @@
 """How each operation of TensorFlow moves, mixes or keeps the places of what it takes in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -27,9 +27,11 @@ def after(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
 
 
 def follow(
-    operations: Iterable[tf.Operation], places: dict[str, Places], vote: Callable[[int], None] | None = None
+    operations: Iterable[tf.Operation],
+    places: dict[str, Places],
+    vote: Callable[[tf.Operation, Inputs], None] | None = None,
 ) -> None:
-    """Follows places, which grow, through operations; votes for axes that convolutions add up."""
+    """Follows places, which grow, through operations; lets each vote for an axis of channels."""
     values: dict[str, np.ndarray] = {}
     given = set(places)
     for op in operations:
@@ -42,25 +44,36 @@ def follow(
         if all(each is None for each in inputs):
             continue
         if vote is not None:
-            for axis in channel_axes(op, inputs):
-                vote(axis)
+            vote(op, inputs)
         for output, found in zip(op.outputs, after(op, inputs), strict=True):
             if found is not None:
                 places[output.name] = found
 
 
-def channel_axes(op: tf.Operation, inputs: Inputs) -> set[int]:
-    """The axis of the input that a convolution takes for channels; nothing where it adds up several."""
-    if op.type not in _CONVOLUTIONS or inputs[0] is None:
-        return set()
-    channels, _ = mixing.axes_of(op)
-    found = {
-        axis
-        for claim in inputs[0].claims
-        for axis, part in enumerate(claim, 1)
-        if part.centre.shape[channels] > 1
-    }
-    return found if len(found) == 1 else set()
+def channel_axis(op: tf.Operation, inputs: Inputs, sizes: Sequence[int]) -> int | None:
+    """The axis of the input that a convolution of the input itself takes for channels.
+
+    Args:
+        op: An operation.
+        inputs: The places of what it takes in.
+        sizes: The input's shape.
+
+    Returns:
+        The axis. None: it is no convolution, adds up several axes, or takes in what was mixed before. Where
+        channels were added up, another axis may be mixed as they are, such as that of tokens.
+    """
+    if op.type not in _CONVOLUTIONS or inputs[0] is None or len(inputs[0].claims) != 1:
+        return None
+    (claim,) = inputs[0].claims
+    if any(size > 1 and part.centre.size == 1 for part, size in zip(claim, sizes[1:], strict=True)):
+        return None
+    channels, space = mixing.axes_of(op)
+    found = [axis for axis, part in enumerate(claim, 1) if part.centre.shape[channels] > 1]
+    # An axis of 1, of grey images, is seen by that it is none of positions.
+    found = found or [
+        axis for axis, part in enumerate(claim, 1) if not any(part.centre.shape[each] > 1 for each in space)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _kept(op: tf.Operation, inputs: Inputs) -> list[Places | None]:
