@@ -176,7 +176,7 @@ def follow(
 
 
 def axis_of_channels(source: tf.Tensor) -> int | None:
-    """Finds the axis of an input that the first convolution adds up: that of its channels.
+    """Finds the axis of an input's channels: the first or the last, that a convolution of the input adds up.
 
     Args:
         source: The input, of a graph.
