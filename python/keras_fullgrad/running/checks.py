@@ -77,7 +77,9 @@ def _check_shape(info: ModelInfo, inputs: Any) -> None:
         raise ValueError(f"expected {len(info.inputs)} inputs, got {len(given)}")
     for tensor, x in zip(info.inputs, given, strict=True):
         expected, shape = tensor.shape, tuple(x.shape)
-        if expected and expected[0] not in (None, shape[0]):
+        # One that is built when it is called takes other batches than its first all the same.
+        sequential = isinstance(info.own, keras.Sequential)
+        if expected and expected[0] not in (None, shape[0]) and not sequential:
             raise ValueError(
                 f"expected batches of {expected[0]} images, as model '{info.own.name}' takes, got "
                 f"{shape[0]}: batch_size={expected[0]} cuts them so"

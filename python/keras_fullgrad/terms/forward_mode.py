@@ -85,10 +85,12 @@ def accumulating(primal: tf.Tensor, tangent: tf.Tensor) -> Iterator[tf.autodiff.
             of_loops = "variant" in str(error) or "without handle data" in str(error)
             if not isinstance(error, LookupError) and not of_loops:
                 raise
-            loops = " (of a loop, such as a recurrent layer's, it does with unroll=True)" if of_loops else ""
+            unroll = (
+                " (of loops in a traced function, such as those of recurrent layers, it takes unroll=True)"
+            )
             raise NotImplementedError(
                 "expected operations that TensorFlow differentiates in forward mode, as implicit biases "
-                f"need, got one that it does not{loops}: {error}"
+                f"need, got one that it does not{unroll if of_loops else ''}: {error}"
             ) from error
         finally:
             if scope.caching_device is not caching_device:

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from keras_fullgrad.terms.positions.places import Claim, Places, evened
 
-OF_THE_WHOLE_IMAGE = "it has no positions: it is of the whole image"
-OF_ONE_PART = "it has no positions: it is of one part of the image, as of one slice or of a pooled crop"
+OF_THE_WHOLE_IMAGE = "it has no positions: it is of the whole image, or of all of a crop"
+OF_ONE_PART = "it has no positions: it is of one part of the image alone, as one slice is"
 NOT_OF_THE_INPUT = "it does not depend on the inputs"
 PARTLY_OF_THE_WHOLE_IMAGE = "some of its elements have no positions, as a class token's or those of padding"
 NO_PLACE = (OF_THE_WHOLE_IMAGE, NOT_OF_THE_INPUT, PARTLY_OF_THE_WHOLE_IMAGE)
@@ -156,8 +156,10 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
         return "it comes from operations whose positions are not known"
     claims = [claim for claim in places.claims if any(claim[axis - 1].centre.size > 1 for axis in space)]
     if not claims:
-        there = any(not np.isnan(claim[axis - 1].centre).any() for claim in places.claims for axis in space)
-        return OF_ONE_PART if there else OF_THE_WHOLE_IMAGE
+        parts = [claim[axis - 1] for claim in places.claims for axis in space]
+        there = any(not np.isnan(part.centre).any() for part in parts)
+        pooled = any(part.pooled for part in parts)  # As a crop's features are before a dense layer.
+        return OF_ONE_PART if there and not pooled else OF_THE_WHOLE_IMAGE
     if len(claims) > 1:
         return "its elements belong to two positions each"
     views = views_of(places, images)

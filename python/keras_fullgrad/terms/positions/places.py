@@ -29,14 +29,16 @@ class Part:
     Attributes:
         centre: Where it lies.
         extent: How long it is; negative where the signal runs against the image.
+        pooled: Whether several positions were added up to it.
     """
 
     centre: np.ndarray
     extent: np.ndarray
+    pooled: bool = False
 
     def moved(self, move: Move) -> "Part":
         """The part after its elements were moved."""
-        return Part(compact(move(self.centre)), compact(move(self.extent)))
+        return Part(compact(move(self.centre)), compact(move(self.extent)), self.pooled)
 
     def mean(self, axis: int) -> "Part":
         """The part that elements together stand for, which are added up along an axis."""
@@ -47,7 +49,7 @@ class Part:
         with np.errstate(all="ignore"):
             first = np.fmin.reduce(centre - half, axis=axis, keepdims=True)
             last = np.fmax.reduce(centre + half, axis=axis, keepdims=True)
-        return Part(compact((first + last) / 2), compact(last - first))
+        return Part(compact((first + last) / 2), compact(last - first), pooled=True)
 
     def stretched(self, axis: int, size: int, sees: Sees | None = None) -> "Part":
         """The part after an axis was given another size by a convolution, a pooling or a resize.
@@ -234,7 +236,8 @@ def united(claims: Sequence[Claim]) -> Claim:
             ends = [part.centre + np.abs(part.extent) / 2 for part in several]
             start, end = functools.reduce(np.fmin, starts), functools.reduce(np.fmax, ends)
         turned = all((part.extent < 0).all() for part in several)
-        parts.append(Part(compact((start + end) / 2), compact((start - end) if turned else (end - start))))
+        extent = compact((start - end) if turned else (end - start))
+        parts.append(Part(compact((start + end) / 2), extent, any(part.pooled for part in several)))
     return tuple(parts)
 
 
