@@ -124,6 +124,27 @@ def test_registered_kernels():
     assert "CPU" in _tensorflow.devices_with_kernel("MatMul")
 
 
+def test_vectorizing():
+    seen = []
+
+    def body(x):
+        seen.append(_tensorflow.is_vectorizing())
+        with tf.name_scope("inner"):
+            seen.append(_tensorflow.is_vectorizing())
+        return 2 * x
+
+    @tf.function(autograph=False)
+    def run(x):
+        seen.append(_tensorflow.is_vectorizing())
+        with tf.name_scope("loop_body"):  # A user's own name.
+            seen.append(_tensorflow.is_vectorizing())
+        return tf.vectorized_map(body, x)
+
+    run(tf.ones([3, 2]))
+    assert seen == [False, False, True, True]
+    assert not _tensorflow.is_vectorizing()
+
+
 def test_saved_model_protobuf(tmp_path):
     module = tf.Module()
     module.function = tf.function(lambda x: tf.linalg.matmul(x, x), input_signature=[tf.TensorSpec([2, 2])])

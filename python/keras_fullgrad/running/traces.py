@@ -204,7 +204,8 @@ def _advice() -> Iterator[None]:
         beyond = _BEYOND.search(str(error))
         if beyond is not None:
             given = max(map(int, re.findall(r"-?\d+", beyond["given"])))
-            raise ValueError(f"{beyond['expected']}, from 0 to {beyond['last']}, got {given}") from None
+            message = f"{beyond['expected']}, from 0 to {beyond['last']}, got {given}"
+            raise tf.errors.InvalidArgumentError(None, None, message) from None
         if "only supports NHWC" not in str(error):
             raise
         raise ValueError(

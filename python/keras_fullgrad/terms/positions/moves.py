@@ -125,7 +125,8 @@ def concatenated(inputs: Sequence[tuple[tuple[int, ...], Places | None]], axis: 
                 blank = np.full([1] * len(shape), np.nan)
                 values.append(blank if claim is None else getattr(claim[index], name))
             sizes.append(size[axis])
-        parts.append(Part(*(_joined(values, sizes, axis) for values in arrays.values())))
+        centre, extent = (_joined(values, sizes, axis) for values in arrays.values())
+        parts.append(Part(centre, extent, any(claim[index].pooled for claim in claims)))
     found = Places(tuple(shape), image, (tuple(parts),))
     return found.moved(lambda x: x, shape)
 
