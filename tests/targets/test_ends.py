@@ -83,6 +83,7 @@ STRUCTURES = {
     "ordered": (lambda a, b: collections.OrderedDict([("z", a), ("a", b)]), ["z", "a"]),
     "nested": (lambda a, b: {"p": {"q": a, "r": b}}, [0, 1]),
     "list in a dictionary": (lambda a, b: {"p": [a, b]}, [0, 1]),
+    "lists of one": (lambda a, b: {"a": [a], "b": [b]}, ["a", "b"]),
     "named tuple": (Named, ["scores", "embedding"]),
     "with None": (lambda a, b: {"loss": None, "b": b, "a": a}, ["a", "b"]),
     "with None in a tuple": (lambda a, b: (None, a, b), [0, 1]),

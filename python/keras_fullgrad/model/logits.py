@@ -28,7 +28,7 @@ def single(outputs: Any) -> tf.Tensor:
     """
     flat = keras.tree.flatten(outputs)
     if len(flat) != 1:
-        by_key = isinstance(outputs, dict) and all(isinstance(each, tf.Tensor) for each in outputs.values())
+        by_key = isinstance(outputs, dict) and len(outputs) == len(flat)
         names = list(outputs) if by_key else list(range(len(flat)))
         raise ValueError(
             f"expected a model with one output, got {len(flat)}: target=ke.targets.Output({names[0]!r}) "
@@ -59,8 +59,10 @@ def chosen(
         >>> chosen({"a": tf.ones([1, 2])}, "a", keras.Model(), []).shape
         TensorShape([1, 2])
     """
-    if isinstance(outputs, dict) and which in outputs and isinstance(outputs[which], tf.Tensor):
-        return outputs[which]
+    if isinstance(outputs, dict) and which in outputs:
+        held = keras.tree.flatten(outputs[which])
+        if len(held) == 1:
+            return held[0]
     flat = keras.tree.flatten(outputs)
     of_model = getattr(model, "output_names", None) or []
     names = list(outputs if isinstance(outputs, dict) else getattr(outputs, "_fields", of_model))
