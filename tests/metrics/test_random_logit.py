@@ -6,6 +6,7 @@ import pytest
 
 import keras_fullgrad as ke
 from keras_fullgrad.methods.gradient import full_gradients, gradients
+from slow import slow_but
 
 
 def image_itself(model, inputs, indices=None):
@@ -14,7 +15,7 @@ def image_itself(model, inputs, indices=None):
     return logits, 0 * maps + keras.ops.abs(inputs[..., :1])
 
 
-@pytest.mark.parametrize("similarity", ["pearson", "spearman", "ssim"])
+@pytest.mark.parametrize("similarity", slow_but("ssim", ["pearson", "spearman", "ssim"]))
 def test_a_map_of_the_image_is_that_of_every_class(small_net, images, similarity):
     found = ke.metrics.random_logit(image_itself, small_net, images, draws=3, similarity=similarity)
     np.testing.assert_allclose(found.values, 1, rtol=1e-5)
