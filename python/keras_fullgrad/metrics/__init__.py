@@ -13,10 +13,10 @@ from keras_fullgrad.metrics.localisation import (
     pointing_game,
     relevance_rank_accuracy,
 )
+from keras_fullgrad.metrics.other_classes import random_logit
 from keras_fullgrad.metrics.perturbation import pixel_perturbation
-from keras_fullgrad.metrics.random_logit import random_logit
 from keras_fullgrad.metrics.randomisation import Cascade, cascading_randomisation
-from keras_fullgrad.metrics.road import road
+from keras_fullgrad.metrics.removal import road
 from keras_fullgrad.metrics.scores import Localisation, Scores
 from keras_fullgrad.metrics.sensitivity import max_sensitivity
 

@@ -41,7 +41,7 @@ def max_sensitivity(
         samples: How many changes of each image.
         seed: The seed of the changes.
         batch_size: Images computed at a time. None: chosen by their size.
-        **params: Further arguments of :func:`keras_fullgrad.explain`, and of the method.
+        **params: Further arguments of :func:`keras_fullgrad.explain.explain`, and of the method.
 
     Returns:
         The figure for each image; 0 where both maps are blank, infinity where only the first is.

@@ -1,7 +1,7 @@
 """Targets of outputs that hold logits at many positions, or of many boxes."""
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class Region(Target):
             object.__setattr__(self, "mask", mask)
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Any, ...]:
         """Which positions it is to be told."""
         return type(self), self.mask is None, self.box is None
 

@@ -1,7 +1,7 @@
 """Targets that compare what a model says of an image with what it said of another."""
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -48,7 +48,7 @@ class Similarity(Target):
             object.__setattr__(self, "embedding", np.asarray(self.embedding))
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Any, ...]:
         """The kind."""
         return type(self), self.kind
 

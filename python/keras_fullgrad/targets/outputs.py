@@ -1,7 +1,7 @@
 """Targets that choose among a model's outputs, or add them up."""
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -54,7 +54,7 @@ class Output(Target):
         return self.which
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Any, ...]:
         """The output, and the target's key."""
         return type(self), self.which, self.target.key
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_fullgrad.targets.state import state
 from keras_fullgrad.targets.target import Target
 
 Wanted = np.ndarray | Target | None
@@ -135,4 +136,6 @@ def parts(wanted: Wanted) -> Parts:
     # What is kept must not keep the numbers.
     bare = wanted.with_numbers({name: each[:0] for name, each in wanted.numbers.items()})
     tensors = [tf.convert_to_tensor(wanted.numbers[name]) for name in names]
-    return Parts(tensors, wanted.key, lambda given: bare.with_numbers(dict(zip(names, given, strict=True))))
+    return Parts(
+        tensors, state(wanted.key), lambda given: bare.with_numbers(dict(zip(names, given, strict=True)))
+    )

@@ -1,13 +1,11 @@
 """What targets have in common, and functions as targets."""
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-
-from keras_fullgrad.targets.state import state
 
 
 class Explained(NamedTuple):
@@ -48,10 +46,10 @@ class Target:
         return None
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Any, ...]:
         """What the computation depends on, besides :attr:`numbers`: all other attributes, unless told."""
         held = {name: each for name, each in vars(self).items() if name not in self.numbers}
-        return type(self), state(type(self).__call__), state(held)
+        return type(self), type(self).__call__, held
 
     @property
     def numbers(self) -> Mapping[str, Any]:
@@ -122,9 +120,9 @@ class Function(Target):
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
     @property
-    def key(self) -> Hashable:
-        """What the function computes by."""
-        return type(self), state(self.function)
+    def key(self) -> tuple[Any, ...]:
+        """The function itself."""
+        return type(self), self.function
 
 
 def _shown(value: Any) -> str:

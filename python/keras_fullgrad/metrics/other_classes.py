@@ -43,7 +43,7 @@ def random_logit(
             :func:`keras_fullgrad.metrics.cascading_randomisation`.
         seed: The seed of the classes drawn.
         batch_size: Images computed at a time. None: chosen by their size.
-        **params: Further arguments of :func:`keras_fullgrad.explain`, and of the method.
+        **params: Further arguments of :func:`keras_fullgrad.explain.explain`, and of the method.
 
     Returns:
         The mean similarity for each image.
