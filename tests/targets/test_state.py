@@ -179,6 +179,20 @@ def test_a_model_that_computes_otherwise_is_another_target(net, images):
     np.testing.assert_allclose(after, keras.activations.gelu(before), rtol=1e-4, atol=1e-6)
 
 
+def test_a_function_that_notes_what_it_is_called_with_is_traced_once(net, images):
+    seen = []
+
+    def noting(outputs):
+        seen.append(outputs)
+        return outputs[:, 0]
+
+    ke.gradients(net, images, target=noting, verbose=0)
+    calls = len(seen)
+    for _ in range(2):
+        ke.gradients(net, images, target=noting, batch_size=3, verbose=0)
+    assert len(seen) == calls
+
+
 def test_states_compare_values_and_hold_none():
     array = np.arange(3)
     assert state(array) == state(array.copy())

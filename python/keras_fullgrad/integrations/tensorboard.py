@@ -69,6 +69,12 @@ class FullGradTensorBoard(keras.callbacks.Callback):
             raise ValueError(
                 f"expected images of shape (images, height, width, 1 or 3), got shape {images.shape}"
             )
+        given = np.shape(y)
+        if given and given[0] != len(images):
+            of_each = (*given, 1)[: max(2, len(given))]
+            raise ValueError(
+                f"expected y of shape ({len(images)}, K) for {len(images)} images, got {of_each}"
+            )
         self._images = [pictures.displayable(image) for image in images]
         # A copy, since those of keras.applications write to what they are given.
         self._inputs = images if preprocess is None else preprocess(images.copy())

@@ -93,7 +93,8 @@ class _Reader:
             case Mapping():
                 return tuple((read(key), read(each)) for key, each in value.items())
             case np.ndarray() | tf.Tensor():
-                return object() if tf.is_symbolic_tensor(value) else _numbers(np.asarray(value))
+                # One of a graph has no numbers: it was noted while something was traced.
+                return _Same(value) if tf.is_symbolic_tensor(value) else _numbers(np.asarray(value))
             case keras.Layer():
                 return _Same(value), configuration(value)
             case types.ModuleType() | tf.Variable() | keras.Variable():
