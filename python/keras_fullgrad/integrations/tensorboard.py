@@ -69,7 +69,7 @@ class FullGradTensorBoard(keras.callbacks.Callback):
             raise ValueError(
                 f"expected images of shape (images, height, width, 1 or 3), got shape {images.shape}"
             )
-        given = np.shape(y)
+        given = () if y is None else np.shape(y)
         if given and given[0] != len(images):
             of_each = (*given, 1)[: max(2, len(given))]
             raise ValueError(
