@@ -116,3 +116,10 @@ def test_one_class_for_each_image(small_net, images):
 def test_inputs_that_fit_neither_way(small_net):
     with pytest.raises(ValueError, match=r"expected inputs of shape .*got \(5, 16, 12, 4\)"):
         explain(small_net, np.zeros([5, 16, 12, 4]), 0)
+
+
+def test_a_target_stands_in_the_place_of_labels(small_net, images):
+    target = ke.targets.Contrast(1, 2)
+    expected = explain(small_net, images, target, implicit_biases=False)
+    found = explain(small_net, images, np.zeros(len(images), int), target=target, implicit_biases=False)
+    np.testing.assert_array_equal(found, expected)

@@ -113,3 +113,13 @@ def test_metrics_of_explainers(xplique, small_net, images, expected):
     assert xplique.metrics.RandomLogitMetric(small_net, images, TARGETS)(explainer) < 1
     assert xplique.metrics.ModelRandomizationMetric(small_net, images, TARGETS)(explainer) < 1
     np.testing.assert_array_equal(explainer(images, TARGETS), expected)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_an_operator_explains_something_else_than_a_datasets_targets(small_net, images, batched):
+    target = ke.targets.Contrast(1, 2)
+    explainer = FullGrad(small_net, operator=target, implicit_biases=False)
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.ones([len(images), 16, 12])))  # No classes.
+    found = explainer(dataset.batch(2) if batched else dataset)
+    expected = ke.full_gradients(small_net, images, target=target, implicit_biases=False, verbose=0).maps
+    np.testing.assert_allclose(found, expected, atol=1e-5)

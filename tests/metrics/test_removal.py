@@ -63,6 +63,14 @@ def test_noise_is_small_and_of_the_seed(dtype):
     assert (imputed != ke.metrics.impute(image, mask, seed=2)).any()
 
 
+def test_integers_become_floats_which_do_not_wrap_round():
+    image, mask = np.zeros([20, 16, 1], np.uint8), np.zeros([20, 16], bool)
+    image[:, :2], mask[5:15, 4:12] = 1, True
+    imputed = ke.metrics.impute(image, mask)
+    assert imputed.dtype == np.float32
+    assert imputed.min() < 0 < imputed.max() <= 1
+
+
 def test_nothing_to_impute_from_or_to():
     image = RNG.random([4, 4, 1])
     np.testing.assert_array_equal(ke.metrics.impute(image, np.zeros([4, 4], bool)), image)

@@ -204,3 +204,12 @@ def test_states_compare_values_and_hold_none():
     loop.append(loop)
     assert state(loop) == state(loop)
     hash(state(lambda: array))
+
+
+def test_functions_that_are_read_one_after_the_other_do_not_stand_for_each_other():
+    def pair(one, other):
+        return state([lambda x: one * x, lambda x: other * x])
+
+    assert len({pair(1, 2), pair(1, 3), pair(1, 1), pair(2, 1)}) == 4
+    assert pair(1, 2) == pair(1, 2)
+    assert state({"a": 1, "b": 2}) == state({"b": 2, "a": 1})

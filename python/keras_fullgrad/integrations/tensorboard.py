@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_fullgrad import pictures
 from keras_fullgrad.shortcuts import full_gradients
+from keras_fullgrad.targets.classes import check_count
 
 
 class FullGradTensorBoard(keras.callbacks.Callback):
@@ -69,12 +70,8 @@ class FullGradTensorBoard(keras.callbacks.Callback):
             raise ValueError(
                 f"expected images of shape (images, height, width, 1 or 3), got shape {images.shape}"
             )
-        given = () if y is None else np.shape(y)
-        if given and given[0] != len(images):
-            of_each = (*given, 1)[: max(2, len(given))]
-            raise ValueError(
-                f"expected y of shape ({len(images)}, K) for {len(images)} images, got {of_each}"
-            )
+        if y is not None and np.ndim(y):
+            check_count(y, len(images))
         self._images = [pictures.displayable(image) for image in images]
         # A copy, since those of keras.applications write to what they are given.
         self._inputs = images if preprocess is None else preprocess(images.copy())

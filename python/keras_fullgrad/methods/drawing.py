@@ -162,10 +162,11 @@ def _as_factor(grid: tf.Tensor, term: Term, source: tf.Tensor) -> Factor:
 def _factors(gradient: tf.Tensor, weight: tf.Tensor, placement: Placement) -> Iterator[Factor]:
     pieces = list(placement.pieces(gradient))
     channels = pieces[0].tensor.shape[-1 if pieces[0].layout == "channels_last" else 1]
-    axis = 1 if placement.layout == "channels_first" else gradient.shape.rank - 1
-    along = [1 if each == axis else 0 for each in range(gradient.shape.rank)][-weight.shape.rank or None :]
-    of_channels = all(size == 1 or here for size, here in zip(weight.shape, along, strict=True))
-    if of_channels and weight.shape.num_elements() == channels and placement.keeps_channels:
+    rank = gradient.shape.rank
+    axis = 1 if placement.layout == "channels_first" else rank - 1
+    others = [size for each, size in enumerate(weight.shape, rank - weight.shape.rank) if each != axis]
+    of_channels = all(size == 1 for size in others) and weight.shape.num_elements() == channels
+    if of_channels and placement.keeps_channels:
         weights = [tf.reshape(weight, [channels])] * len(pieces)
     else:
         if gradient.dtype == tf.float16:  # The op takes both in one type, which must hold the scale too.

@@ -38,6 +38,7 @@ def impute(image: np.ndarray, mask: np.ndarray, seed: int = 0) -> np.ndarray:
         >>> np.abs(impute(image, image[:, 0] == 0)[:, 0] - [1, 2, 3, 4]).max() < 0.2
         np.True_
     """
+    from scipy import sparse
     from scipy.sparse.linalg import splu
 
     if not mask.any():
@@ -48,18 +49,14 @@ def impute(image: np.ndarray, mask: np.ndarray, seed: int = 0) -> np.ndarray:
     flat, missing = image.reshape(-1, image.shape[-1]).astype(np.float64), mask.ravel()
     of_missing = adjacency[missing]
     # A pixel times its neighbours' weights, less those neighbours that are sought, is what is known.
-    system = _diagonal(of_missing) - of_missing[:, missing]
+    system = sparse.diags_array(np.asarray(of_missing.sum(axis=1)).ravel()) - of_missing[:, missing]
     known = of_missing[:, ~missing] @ flat[~missing]
     solver = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
     noise = np.random.default_rng(seed).normal(0, NOISE, known.shape) * image.std()
     flat[missing] = solver.solve(known) + noise
-    return flat.reshape(image.shape).astype(image.dtype)
-
-
-def _diagonal(weights: "sparse.csr_array") -> "sparse.dia_array":
-    from scipy import sparse
-
-    return sparse.diags_array(np.asarray(weights.sum(axis=1)).ravel())
+    # Integers would be cut off, and wrap round below 0.
+    dtype = image.dtype if image.dtype.kind == "f" else np.float32
+    return flat.reshape(image.shape).astype(dtype)
 
 
 @functools.lru_cache(4)

@@ -65,8 +65,8 @@ def random_logit(
     batch_size = batches.default_size(x.shape) if batch_size is None else batch_size
     options: dict[str, Any] = {"batch_size": batch_size, "verbose": 0}
     explained = of_whole(model, x, y, None, batch_size)
-    of_all = explained.outputs.shape[-1]
-    if draws >= of_all:
+    of_all = batches.count_classes(model, x)
+    if of_all is None or draws >= of_all:
         raise ValueError(f"expected a model of more than {draws} classes for as many draws, got {of_all}")
     rng = np.random.default_rng(seed)
     others = [

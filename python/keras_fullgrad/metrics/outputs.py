@@ -48,7 +48,7 @@ def output_of_class(
         outputs = (tf.sigmoid if activation is keras.activations.softmax else activation)(computed.logits)
     else:
         outputs = gather(activation(logits), computed.classes)
-    return Explanation(outputs, outputs, classes=computed.classes, outputs=logits)
+    return Explanation(outputs, outputs, classes=computed.classes)
 
 
 def of_whole(

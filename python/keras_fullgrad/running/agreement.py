@@ -15,7 +15,7 @@ from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.running import advice
 
 _CHECKED: weakref.WeakKeyDictionary[keras.Model, set[Hashable]] = weakref.WeakKeyDictionary()
-"""Of each model the types of inputs that it was asked of, and the output."""
+"""Of each model the output, and which inputs were integers, that it was asked of."""
 
 _PROBABILITIES: weakref.WeakKeyDictionary[keras.Model, str] = weakref.WeakKeyDictionary()
 """Models whose user is to be told that probabilities are explained, and which; nothing once that was told."""
@@ -41,13 +41,14 @@ def check(info: ModelInfo, given: Any, inputs: Any, output: str | int | None = N
     """
     if not info.own.built:
         return
-    first = keras.tree.map_structure(lambda x: x[:1], inputs)
-    asked = _asked(info, given, first)
-    key = (output, tuple(x.dtype.name for x in keras.tree.flatten(asked)))
+    integers = _integers(info, given, inputs)
     checked = _CHECKED.setdefault(info.own, set())
-    if key not in checked:
-        _compare(info, asked, first, output)
-        checked.add(key)
+    if (output, integers) not in checked:
+        first = keras.tree.map_structure(lambda x: x[:1], inputs)
+        as_given = zip(keras.tree.flatten(given), keras.tree.flatten(first), integers, strict=True)
+        leaves = [tf.convert_to_tensor(x[:1]) if whole else one for x, one, whole in as_given]
+        _compare(info, keras.tree.pack_sequence_as(first, leaves), first, output)
+        checked.add((output, integers))
 
 
 def tell_of_probabilities(info: ModelInfo) -> None:
@@ -70,21 +71,17 @@ def tell_of_probabilities(info: ModelInfo) -> None:
         )
 
 
-def _asked(info: ModelInfo, given: Any, first: Any) -> Any:
-    """The first image as the model itself is asked: of integers, where those were given and it may take any.
+def _integers(info: ModelInfo, given: Any, inputs: Any) -> tuple[bool, ...]:
+    """Of each input whether the model itself is asked of integers: where they were given and it may take any.
 
     What takes floats is given floats, by predict too; what takes anything may treat integers otherwise.
     """
-    leaves = zip(keras.tree.flatten(given), keras.tree.flatten(first), info.types(first), strict=True)
-    asked = [
-        tf.convert_to_tensor(x[:1])
-        if isinstance(x, (np.ndarray, tf.Tensor))
+    return tuple(
+        isinstance(x, (np.ndarray, tf.Tensor))
         and tf.as_dtype(x.dtype).is_integer
         and not (declared is not None and "float" in declared)
-        else one
-        for x, one, declared in leaves
-    ]
-    return keras.tree.pack_sequence_as(first, asked)
+        for x, declared in zip(keras.tree.flatten(given), info.types(inputs), strict=True)
+    )
 
 
 def _compare(info: ModelInfo, asked: Any, first: Any, output: str | int | None) -> None:

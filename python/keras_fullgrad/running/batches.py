@@ -189,7 +189,13 @@ def for_model(
     info = read_model(model)
     devices = info.strategy.num_replicas_in_sync
     of_data = labels if target is None else False
-    count = functools.partial(_count_classes, model)
+    known: list[int | None] = []
+
+    def count(x: Any) -> int | None:
+        if not known:  # Of a data set's batches it is asked again and again.
+            known.append(count_classes(model, x))
+        return known[0]
+
     data = cut(x, y, batch_size, steps, info.takes_several(x), devices, of_data, count)
     if not info.own.built:
         first = next(data.batches, None)
@@ -206,8 +212,20 @@ def for_model(
     return info, dataclasses.replace(data, batches=batches)
 
 
-def _count_classes(model: keras.Model, x: Any) -> int | None:
-    """How many classes a model has; where it does not say, it is called on the first image."""
+def count_classes(model: keras.Model, x: Any) -> int | None:
+    """How many classes a model has; where it does not say, it is called on the first image.
+
+    Args:
+        model: The model.
+        x: Some inputs.
+
+    Returns:
+        The number. None: it has several outputs.
+
+    Example:
+        >>> count_classes(keras.Sequential([keras.layers.Dense(2)]), np.ones([3, 4]))
+        2
+    """
     info = read_model(model)
     if info.classes is not None:
         return info.classes

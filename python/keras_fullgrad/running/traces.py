@@ -171,7 +171,7 @@ def traced(
             state(static),
             tuple(arrays),
             repr(structure),
-            rows.parts(wanted).key,
+            rows.key(wanted),
             batched,
             tuple(signature),
         )
@@ -219,12 +219,12 @@ def _kept(model: keras.Model, key: Callable[[], Hashable], trace: Callable[[], T
     with _LOCK:
         kept = _KEPT.setdefault(model, _Kept())
     with kept.lock:
-        found = kept.traces.get(key())
+        last = key()
+        found = kept.traces.get(last)
         if found is None:
             found = trace()
-        # A user's function may note that it is called, as it is while it is traced: so read again.
-        last = key()
-        kept.traces[last] = found
+            last = key()  # A user's function may have noted that it was called.
+            kept.traces[last] = found
         kept.traces.move_to_end(last)
         if len(kept.traces) > _MOST_KEPT:
             kept.traces.popitem(last=False)

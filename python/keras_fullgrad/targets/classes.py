@@ -49,11 +49,29 @@ def as_classes(
         y = np.full([images], y)
     if y.ndim == 1:
         y = y[:, np.newaxis]
-    if y.ndim != 2 or len(y) != images or y.shape[1] == 0:
-        raise ValueError(f"expected y of shape ({images}, K) for {images} images, got {y.shape}")
+    check_count(y, images)
     if y.min() < 0:
         raise ValueError(f"expected classes of 0 or more in y, got {y.min()}")
     return y
+
+
+def check_count(y: Any, images: int) -> None:
+    """Checks that there are classes for each image.
+
+    Args:
+        y: Classes, (images, K) or (images,).
+        images: How many images there are.
+
+    Raises:
+        ValueError: If there are not as many.
+
+    Example:
+        >>> check_count([3, 5], images=2)
+    """
+    shape = np.shape(y)
+    shape = (*shape, 1) if len(shape) == 1 else shape
+    if len(shape) != 2 or shape[0] != images or shape[1] == 0:
+        raise ValueError(f"expected y of shape ({images}, K) for {images} images, got {shape}")
 
 
 def _by_name(y: np.ndarray, labels: Labels) -> np.ndarray:

@@ -106,12 +106,10 @@ class Parts(NamedTuple):
 
     Attributes:
         tensors: What is given to the trace at each call, with an axis of images first.
-        key: What the trace depends on besides.
         whole: From tensors in the place of these to what is explained.
     """
 
     tensors: list[tf.Tensor]
-    key: Hashable
     whole: Callable[[list[tf.Tensor]], Any]
 
 
@@ -129,13 +127,29 @@ def parts(wanted: Wanted) -> Parts:
         TensorShape([2, 1])
     """
     if wanted is None:
-        return Parts([], None, lambda _: None)
+        return Parts([], lambda _: None)
     if not isinstance(wanted, Target):
-        return Parts([tf.convert_to_tensor(wanted)], "classes", lambda tensors: tensors[0])
+        return Parts([tf.convert_to_tensor(wanted)], lambda tensors: tensors[0])
     names = tuple(wanted.numbers)
     # What is kept must not keep the numbers.
     bare = wanted.with_numbers({name: each[:0] for name, each in wanted.numbers.items()})
     tensors = [tf.convert_to_tensor(wanted.numbers[name]) for name in names]
-    return Parts(
-        tensors, state(wanted.key), lambda given: bare.with_numbers(dict(zip(names, given, strict=True)))
-    )
+    return Parts(tensors, lambda given: bare.with_numbers(dict(zip(names, given, strict=True))))
+
+
+def key(wanted: Wanted) -> Hashable:
+    """What a trace depends on besides the tensors that it is given.
+
+    Args:
+        wanted: What is explained of a batch.
+
+    Returns:
+        Something to compare.
+
+    Example:
+        >>> key(np.array([[1]])) == key(np.array([[2]]))
+        True
+    """
+    if isinstance(wanted, Target):
+        return state(wanted.key)
+    return None if wanted is None else "classes"

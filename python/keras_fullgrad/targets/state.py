@@ -65,14 +65,15 @@ class _Reader:
     """Reads states; what holds itself is read once."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, int] = {}
+        # With what was seen, which must live on: another may get its id else.
+        self._seen: dict[int, tuple[Any, int]] = {}
 
     def read(self, value: Any, depth: int) -> Hashable:
         if isinstance(value, _PLAIN) or _is_constant(value):
             return type(value), value
         if id(value) in self._seen:
-            return "seen", self._seen[id(value)]
-        self._seen[id(value)] = len(self._seen)
+            return "seen", self._seen[id(value)][1]
+        self._seen[id(value)] = value, len(self._seen)
         if depth > _DEEPEST:
             return object()
         return type(value), self._parts(value, depth + 1)
@@ -91,7 +92,7 @@ class _Reader:
             case set() | frozenset():
                 return frozenset(map(read, value))
             case Mapping():
-                return tuple((read(key), read(each)) for key, each in value.items())
+                return frozenset((read(key), read(each)) for key, each in value.items())
             case np.ndarray() | tf.Tensor():
                 # One of a graph has no numbers: it was noted while something was traced.
                 return _Same(value) if tf.is_symbolic_tensor(value) else _numbers(np.asarray(value))

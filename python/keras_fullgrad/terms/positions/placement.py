@@ -157,9 +157,9 @@ def place(places: Places, images: int, space: Sequence[int]) -> Placement | str:
     claims = [claim for claim in places.claims if any(claim[axis - 1].centre.size > 1 for axis in space)]
     if not claims:
         parts = [claim[axis - 1] for claim in places.claims for axis in space]
-        there = any(not np.isnan(part.centre).any() for part in parts)
-        pooled = any(part.pooled for part in parts)  # As a crop's features are before a dense layer.
-        return OF_ONE_PART if there and not pooled else OF_THE_WHOLE_IMAGE
+        # What was pooled is of all of the image or of a crop; what was sliced out is of one place.
+        sliced = any(part.is_known and not part.is_whole and not part.pooled for part in parts)
+        return OF_ONE_PART if sliced else OF_THE_WHOLE_IMAGE
     if len(claims) > 1:
         return "its elements belong to two positions each"
     views = views_of(places, images)

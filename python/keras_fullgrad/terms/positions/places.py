@@ -36,6 +36,19 @@ class Part:
     extent: np.ndarray
     pooled: bool = False
 
+    @property
+    def is_known(self) -> bool:
+        """Whether all elements stand for something."""
+        return not np.isnan(self.centre).any()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all elements stand for all along the axis, but for those that stand for nothing."""
+        centre, half = np.broadcast_arrays(self.centre, np.abs(self.extent) / 2)
+        seen = ~np.isnan(centre)
+        starts, ends = (centre - half)[seen], (centre + half)[seen]
+        return bool(seen.any() and (starts <= _CLOSE).all() and (ends >= 1 - _CLOSE).all())
+
     def moved(self, move: Move) -> "Part":
         """The part after its elements were moved."""
         return Part(compact(move(self.centre)), compact(move(self.extent)), self.pooled)
@@ -287,15 +300,7 @@ def _same(claim: Claim, other: Claim) -> bool:
 
 def _informative(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     """The claims that tell more than that an element is of the whole image."""
-    return tuple(claim for claim in claims if not all(map(_is_whole, claim)))
-
-
-def _is_whole(part: Part) -> bool:
-    """Whether all elements stand for all along an axis of the input, but for those that stand for nothing."""
-    centre, half = np.broadcast_arrays(part.centre, np.abs(part.extent) / 2)
-    seen = ~np.isnan(centre)
-    starts, ends = (centre - half)[seen], (centre + half)[seen]
-    return bool(seen.any() and (starts <= _CLOSE).all() and (ends >= 1 - _CLOSE).all())
+    return tuple(claim for claim in claims if not all(part.is_whole for part in claim))
 
 
 def _stretched_row(
