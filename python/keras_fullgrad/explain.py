@@ -57,8 +57,8 @@ def explain(
         target: What to explain in the place of classes' logits: one of ``keras_fullgrad.targets``, such as
             ``ke.targets.Contrast(3, 5)``, or a function from the model's outputs to (images,) or (images, K).
             The outputs are the model's, in its structure, before a softmax or sigmoid that ends one of them.
-        labels: The names of the classes, if ``y`` holds names; False: labels that a dataset holds are not
-            used.
+        labels: The names of the classes, if ``y`` holds names: in their order, or with their numbers; False:
+            labels that a dataset holds are not used.
         **method_params: Passed on to the method.
 
     Returns:

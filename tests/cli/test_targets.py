@@ -72,3 +72,25 @@ def test_targets_are_read_as_in_python():
     np.testing.assert_array_equal(read.target.index, 3)
     assert str(targets.read("Contrast(1, 'runner-up')")) == "Contrast(a=1, b='runner-up')"
     assert isinstance(targets.read("Similarity([1.0, 2.0], 'cosine')"), ke.targets.Similarity)
+
+
+def test_classes_of_one_output_of_several(photos, tmp_path):
+    image = keras.Input([12, 20, 3])
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(6, 3)(image))
+    heads = {name: keras.layers.Dense(units, name=name)(x) for name, units in (("a", 3), ("b", 5))}
+    model = saved(keras.Model(image, heads), tmp_path / "heads.keras")
+    explain(
+        photos,
+        "--out",
+        tmp_path / "out",
+        "--target",
+        'Output("b")',
+        "--top",
+        "2",
+        "--preprocessing",
+        "raw",
+        model=model,
+    )
+    for record in records(tmp_path / "out").values():
+        assert record["labels"] == [f"b: {index}" for index in record["classes"]]
+        assert len(set(record["classes"])) == 2

@@ -50,8 +50,8 @@ def decompose(
         target: What to take apart in the place of classes' logits: one of ``keras_fullgrad.targets``, or a
             function from the model's outputs to (images,) or (images, K). What it does that is not linear is
             an implicit bias of its own.
-        labels: The names of the classes, if ``y`` holds names; False: labels that a dataset holds are not
-            used.
+        labels: The names of the classes, if ``y`` holds names: in their order, or with their numbers; False:
+            labels that a dataset holds are not used.
         source: Of several inputs the one whose map ``left_out`` is about: its index in a list, its key in a
             dictionary, or its name in the model. None: the only one with positions, or else the first.
         batch_size: Images computed at a time. None: chosen by their size.
