@@ -227,8 +227,11 @@ class Job:
         height, width = (round(scale * side) for side in self.net.size)
         return np.asarray(framed(photograph, (height, width), request.resize))
 
-    def inputs(self, read: Sequence[Read]) -> tuple[np.ndarray, np.ndarray | None]:
-        """A batch of images as the net takes them, and the classes to explain, (images, K)."""
+    def inputs(self, read: Sequence[Read]) -> tuple[np.ndarray, list[list[int]] | None]:
+        """A batch of images as the net takes them, and the classes to explain, (images, K).
+
+        Lists, which are never taken for one-hot labels as an array of two columns is.
+        """
         return self.net.prepare(np.stack([image.pixels for image in read])), _classes(read)
 
     def results(
@@ -284,8 +287,9 @@ def _check_choices(request: Request) -> None:
             raise ValueError(f"expected --{name} to be one of {', '.join(known)}, got '{chosen}'")
 
 
-def _classes(read: Sequence[Read]) -> np.ndarray | None:
-    return None if read[0].classes is None else np.array([image.classes for image in read], np.int64)
+def _classes(read: Sequence[Read]) -> list[list[int]] | None:
+    """Those of each image: all have some, or none has."""
+    return [image.classes for image in read if image.classes is not None] or None
 
 
 def _target(request: Request, found: Found) -> Target | None:

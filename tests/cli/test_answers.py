@@ -63,6 +63,14 @@ def test_a_softmax_that_is_an_operation(photos, tmp_path):
     assert math.log(odds) == pytest.approx(record["logits"][0] - record["logits"][1], rel=1e-3)
 
 
+def test_both_of_two_classes(photos, tmp_path):
+    # Two columns of zeros and ones are the classes here, never one-hot labels.
+    options = ["--class", "0", "--class", "1", "--out", tmp_path / "out"]
+    explain(photos / "a.png", *options, model=net(tmp_path, keras.layers.Dense(2)))
+    (record,) = records(tmp_path / "out").values()
+    assert record["classes"] == [0, 1]
+
+
 def test_a_target_has_no_probability(photos, tmp_path):
     path = net(tmp_path, keras.layers.Dense(4, activation="softmax"))
     explain(photos / "a.png", "--out", tmp_path / "out", "--target", "Contrast(0, 1)", model=path)

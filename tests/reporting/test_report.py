@@ -50,6 +50,16 @@ def test_classes_are_ranked_by_their_logits(small_net, images, tmp_path):
         np.testing.assert_allclose(np.array(numbers, float), np.sort(values)[::-1], rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.parametrize("target", [None, ke.targets.Class(np.array([[0, 1], [1, 0]]))])
+def test_both_of_two_classes(images, tmp_path, target):
+    # Two columns of zeros and ones are the classes here, never one-hot labels.
+    layers = [keras.Input([16, 12, 3]), keras.layers.Conv2D(2, [16, 12]), keras.layers.Flatten()]
+    net = keras.Sequential(layers)
+    options = {"top": 2} if target is None else {"target": target}
+    found = Page(ke.report(net, images[:2], out=tmp_path / "report.html", **options))
+    assert all(sorted(each["target"] for each in card) == [0, 1] for card in found.cards)
+
+
 def test_a_class_below_the_highest_is_shown_too(images, tmp_path):
     net = keras.Sequential(
         [keras.Input([16, 12, 3]), keras.layers.Conv2D(9, [16, 12]), keras.layers.Flatten()]

@@ -95,7 +95,7 @@ def same(explained: Explanation, target: Any) -> dict[str, Any]:
         The argument ``y`` or ``target`` of :func:`keras_fullgrad.explain.explain`.
 
     Example:
-        >>> same(Explanation(np.ones([1, 1]), np.ones([1, 1]), classes=np.array([[3]])), None)["y"].tolist()
+        >>> same(Explanation(np.ones([1, 1]), np.ones([1, 1]), classes=np.array([[3]])), None)["y"]
         [[3]]
     """
     if target is None:

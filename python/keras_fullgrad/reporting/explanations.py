@@ -145,7 +145,7 @@ def explanations(
         (['input'], 1)
     """
     of_classes = classes if target is None else None
-    info, data = batches.for_model(model, x, of_classes, batch_size, target=target)
+    info, data = batches.for_model(model, x, _listed(of_classes), batch_size, target=target)
     pieces = (piece for inputs, wanted in data.batches for piece in of_batch(info, inputs, wanted))
     found = joined(list(progress.over(pieces)))
     parts = [*found.inputs, *filter(_beyond_rounding(found), found.layers)]
@@ -196,8 +196,13 @@ def _maps(
     options = {"implicit_biases": False} | dict(options)
     method = gradient.full_gradients
     return explain_iter(
-        method, model, x, classes, target=target, batch_size=batch_size, return_terms=True, **options
+        method, model, x, _listed(classes), target=target, batch_size=batch_size, return_terms=True, **options
     )
+
+
+def _listed(classes: np.ndarray | None) -> list[list[int]] | None:
+    """Classes as lists, which are never taken for one-hot labels."""
+    return None if classes is None else classes.tolist()
 
 
 def _beyond_rounding(found: Decomposition) -> Callable[[Part], bool]:

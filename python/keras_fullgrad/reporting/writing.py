@@ -94,12 +94,12 @@ def report(
         )
     count, height, width, _ = inputs.shape
     size = max(1, min(batches.LARGEST, _POSITIONS // (height * width))) if batch_size is None else batch_size
-    if isinstance(target, Class) and y is None:
-        y, target = target.index, None
     batches.for_model(model, inputs, y, size, target=target)
     info, whole = batches.for_model(model, inputs, y, count, target=target)
     _, wanted = next(whole.batches)  # All in one, to be checked.
     classes = wanted if isinstance(wanted, np.ndarray) else None
+    if isinstance(target, Class):
+        target = None  # Its classes, if it has any, were taken.
     top = params.get("top", 1)
     if target is None:
         check_top(top, info.classes)

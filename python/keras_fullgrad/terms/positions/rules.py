@@ -61,6 +61,12 @@ def channel_axis(op: tf.Operation, inputs: Inputs, sizes: Sequence[int]) -> int 
     Returns:
         The axis. None: it is no convolution, adds up several axes, or takes in what was mixed before. Where
         channels were added up, another axis may be mixed as they are, such as that of tokens.
+
+    Example:
+        >>> with tf.Graph().as_default():
+        ...     conv = tf.nn.conv2d(tf.ones([1, 8, 8, 3]), tf.ones([3, 3, 3, 4]), 1, "SAME")
+        >>> channel_axis(conv.op, Inputs([Places.of_input([1, 8, 8, 3]), None], [None, None]), [1, 8, 8, 3])
+        3
     """
     if op.type not in _CONVOLUTIONS or inputs[0] is None or len(inputs[0].claims) != 1:
         return None
