@@ -91,11 +91,11 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def confidence(values: np.ndarray) -> Any:
-    """The 95% confidence interval of the mean over the first axis, by a bootstrap: ``low, high``."""
+def confidence(values: np.ndarray, centre: Callable[..., Any] = np.mean) -> Any:
+    """The 95% confidence interval of the mean, or another centre, over the first axis by a bootstrap."""
     found = bootstrap(
         (values,),
-        np.mean,
+        centre,
         axis=0,
         method="percentile",
         n_resamples=4999,

@@ -12,13 +12,13 @@ from keras_fullgrad.running.pieces import Pieces
 class Machine:
     """Runs pieces by a memory of its own."""
 
-    def __init__(self, fits=10**9):
-        self.sizes, self.fits = [], fits
+    def __init__(self, fits=10**9, error=tf.errors.ResourceExhaustedError, message="out of memory"):
+        self.sizes, self.fits, self.error = [], fits, error(None, None, message)
 
     def run(self, rows):
         size = rows.stop - rows.start
         if size > self.fits:
-            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+            raise self.error
         self.sizes.append(size)
         return list(range(rows.start, rows.stop))
 
@@ -50,6 +50,19 @@ def test_out_of_memory_for_one_image_is_an_error():
     machine = Machine(fits=0)
     with pytest.raises(tf.errors.ResourceExhaustedError):
         rows_of(Pieces(), machine, 1)
+
+
+def test_onednn_out_of_memory_halves_too():
+    said = "Operation received an exception:Status: 1, message: could not create a primitive, in file a.cc:1"
+    machine = Machine(fits=2, error=tf.errors.AbortedError, message=said)
+    with pytest.warns(UserWarning, match="going on with 2"):
+        assert rows_of(Pieces(), machine, 4) == list(range(4))
+
+
+def test_what_else_aborts_is_an_error():
+    machine = Machine(fits=0, error=tf.errors.AbortedError, message="Status: 2, message: invalid arguments")
+    with pytest.raises(tf.errors.AbortedError):
+        rows_of(Pieces(), machine, 4)
 
 
 @pytest.mark.slow

@@ -166,6 +166,8 @@ def test_nets_of_relus_have_no_implicit_terms():
         lambda x: tf.compat.v1.image.resize(x, [3, 8], align_corners=True),
         lambda x: tf.image.resize(x, [3, 8], "bicubic"),
         lambda x: tf.image.resize(x, [7, 2], "nearest"),
+        lambda x: tf.image.resize(x, [3, 4], antialias=True),
+        lambda x: tf.image.resize(x, [7, 3], "lanczos3"),
     ],
 )
 def test_forward_mode_of_resizes_is_the_resize(resize):
@@ -180,6 +182,80 @@ def test_forward_mode_of_softsign():
     with forward_mode.accumulating(x, direction) as accumulator:
         product = accumulator.jvp(tf.nn.softsign(x))
     np.testing.assert_allclose(product, direction / (1 + tf.abs(x)) ** 2, rtol=1e-5)
+
+
+def _batch_norm(version, **how):
+    def compute(x):
+        last = [1.0, -2.0]
+        x = tf.transpose(x, [0, 3, 1, 2]) if how.get("data_format") == "NCHW" else x
+        operation = getattr(tf.raw_ops, f"FusedBatchNorm{version}")
+        normed = operation(
+            x=x, scale=last, offset=last, mean=last, variance=[2.0, 3.0], is_training=False, **how
+        )
+        return normed[0]
+
+    return compute
+
+
+# Each was None, as if it did not depend on x: of some in a function alone.
+IN_FUNCTIONS = {
+    "FusedBatchNorm": _batch_norm(""),
+    "FusedBatchNormV2": _batch_norm("V2"),
+    "FusedBatchNormV3": _batch_norm("V3"),
+    "channels first": _batch_norm("V3", data_format="NCHW"),
+    "fake_quant_with_min_max_args": lambda x: tf.quantization.fake_quant_with_min_max_args(x, -1, 1),
+    "fake_quant_with_min_max_vars": lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -1.0, 1.0),
+    "per channel": lambda x: tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        x, [-1.0, -0.5], [1.0, 0.5]
+    ),
+}
+
+
+@pytest.mark.parametrize("called", [False, True])
+@pytest.mark.parametrize("name", IN_FUNCTIONS)
+def test_forward_mode_agrees_with_reverse_mode(name, called):
+    compute = tf.function(IN_FUNCTIONS[name], autograph=False) if called else IN_FUNCTIONS[name]
+    x, direction = tf.unstack(tf.random.stateless_normal([2, 3, 5, 6, 2], [0, 0]))
+    with forward_mode.accumulating(x, direction) as accumulator:
+        product = accumulator.jvp(compute(x))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = compute(x)
+    flowing = tf.random.stateless_normal(y.shape, [0, 1])
+    expected = tf.reduce_sum(tape.gradient(y, x, flowing) * direction)
+    np.testing.assert_allclose(tf.reduce_sum(product * flowing), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+def test_a_batch_norm_is_differentiated_as_ever_while_another_thread_explains(is_training):
+    x = tf.random.stateless_normal([3, 5, 6, 2], [0, 0])
+    scale, offset = tf.constant([1.0, -2.0]), tf.constant([0.5, 0.1])
+    kept = {"mean": [], "variance": []} if is_training else {"mean": [1.0, 0.3], "variance": [2.0, 3.0]}
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch((x, scale, offset))
+            y = tf.raw_ops.FusedBatchNormV3(x=x, scale=scale, offset=offset, is_training=is_training, **kept)[
+                0
+            ]
+        return tape.gradient(y, (x, scale, offset), tf.cos(x))
+
+    expected = gradients()
+    with forward_mode.accumulating(tf.constant(1.0), tf.constant(1.0)):
+        found = gradients()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_terms_that_do_not_add_up_are_told():
+    @tf.custom_gradient
+    def wrong(x):
+        return x, lambda flowing: 2 * flowing
+
+    image = keras.Input([8, 8, 4])
+    model = zoo.with_head(image, layers.Lambda(wrong)(image))
+    with pytest.warns(UserWarning, match="expected the terms of model .* to add up to its logit"):
+        ke.decompose(model, np.ones([1, 8, 8, 4]))
 
 
 def test_operation_without_forward_mode_is_named():

@@ -31,15 +31,16 @@ class Pieces:
             What ``compute`` returned, in the order of the rows.
 
         Raises:
-            tf.errors.ResourceExhaustedError: If memory does not do for one image.
+            tf.errors.OpError: If memory does not do for one image: a ResourceExhaustedError, or oneDNN's
+                AbortedError.
         """
         start = 0
         while start < images:
             size = min(images - start, self._fitting or images)
             try:
                 result = compute(slice(start, start + size))
-            except tf.errors.ResourceExhaustedError:
-                if size == 1:
+            except (tf.errors.ResourceExhaustedError, tf.errors.AbortedError) as error:
+                if size == 1 or not _is_of_memory(error):
                     raise
                 self._fitting = size // 2
                 warnings.warn(
@@ -49,3 +50,8 @@ class Pieces:
                 continue
             yield result
             start += size
+
+
+def _is_of_memory(error: tf.errors.OpError) -> bool:
+    # oneDNN aborts, by its status of being out of memory.
+    return isinstance(error, tf.errors.ResourceExhaustedError) or "Status: 1, message" in error.message

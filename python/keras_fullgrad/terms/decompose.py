@@ -12,6 +12,7 @@ from keras_fullgrad.model.exposing import ExposedModel, expose
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.model.inputs import drawn_input, is_drawable, named
 from keras_fullgrad.running import agreement, batches, traces
+from keras_fullgrad.running.advice import warn
 from keras_fullgrad.targets import rows
 from keras_fullgrad.targets.classes import Labels
 from keras_fullgrad.targets.rows import Wanted
@@ -19,6 +20,8 @@ from keras_fullgrad.terms import collect
 from keras_fullgrad.terms.parts import Decomposition, Part
 from keras_fullgrad.terms.positions import NO_PLACE
 from keras_fullgrad.terms.scaling import Gradient
+
+_ROUNDING = 0.01  # Of all terms' magnitudes, and more than float16 is wrong by.
 
 
 def decompose(
@@ -71,13 +74,28 @@ def decompose(
         True
     """
     info, data = batches.for_model(model, x, y, batch_size, target=target, labels=labels)
-    return joined(
+    found = joined(
         [
             piece
             for inputs, wanted in _told(info, data.batches)
             for piece in of_batch(info, inputs, wanted, tensors=tensors, source=source)
         ]
     )
+    _check_sum(info, found)
+    return found
+
+
+def _check_sum(info: ModelInfo, found: Decomposition) -> None:
+    """Says where the terms do not add up: a derivative that TensorFlow takes may be wrong, or missing."""
+    gap = np.abs(found.sum - found.logits)
+    size = np.sum([np.abs(part.total) for part in found.parts], axis=0)
+    if (gap > _ROUNDING * size).any():
+        worst = np.unravel_index(np.nanargmax(gap), gap.shape)
+        warn(
+            f"expected the terms of model '{info.model.name}' to add up to its logit, "
+            f"{found.logits[worst]:.6g}, got {found.sum[worst]:.6g}: an operation has no derivative that is "
+            "right in TensorFlow, or computes otherwise at each pass"
+        )
 
 
 def _told(info: ModelInfo, data: Iterator[batches.Batch]) -> Iterator[batches.Batch]:
