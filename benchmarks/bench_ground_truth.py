@@ -87,7 +87,7 @@ def trained(images, classes):
         ]
     net = keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(2)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    net.compile(keras.optimizers.Adam(2e-3), loss, ["accuracy"])
+    net.compile(keras.optimizers.Adam(2e-3), loss, metrics=["accuracy"])
     stop = keras.callbacks.EarlyStopping("val_accuracy", patience=6, restore_best_weights=True)
     net.fit(images, classes, 64, 60, callbacks=[stop], validation_split=0.1, verbose=0)
     return net

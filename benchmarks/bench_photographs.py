@@ -100,6 +100,7 @@ def completeness(load_model, x):
     errors = {}
     for dtype in ("float64", "float32"):
         keras.config.set_floatx(dtype)
+        keras.config.set_dtype_policy(dtype)
         errors[dtype] = f"{ke.decompose(load_model(), x.astype(dtype)).relative_error:.1e}"
     return errors
 

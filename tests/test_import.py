@@ -26,6 +26,46 @@ def test_another_backend_of_keras_is_refused():
     assert "ImportError: keras_fullgrad expected Keras on its TensorFlow backend, got 'jax'" in result.stderr
 
 
+def without_tensorflow(folder):
+    """An environment in which TensorFlow is not found."""
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Hidden:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name.split('.')[0] == 'tensorflow':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name='tensorflow')\n"
+        "sys.meta_path.insert(0, Hidden())\n"
+    )
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_where_there_is_no_tensorflow_the_message_names_both(tmp_path):
+    result = python("import keras_fullgrad", **without_tensorflow(tmp_path))
+    assert "ImportError: keras_fullgrad expected TensorFlow" in result.stderr
+    assert "pip install 'keras-fullgrad[cpu]', or 'keras-fullgrad[cuda]' for GPUs" in result.stderr
+
+
+def test_so_does_the_command_line(tmp_path):
+    code = "import keras_fullgrad_cli; keras_fullgrad_cli.app(['info'])"
+    result = python(code, **without_tensorflow(tmp_path))
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: expected TensorFlow")
+    assert "Traceback" not in result.stderr
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, keras_fullgrad_cli\n"
+        "try: keras_fullgrad_cli.app(['explain', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'matplotlib', 'PIL', 'scipy', 'jinja2', 'pandas', 'ray'}\n"
+        "print(heavy & sys.modules.keys(), file=sys.stderr)"
+    )
+    result = python(code)
+    assert "--class" in result.stdout
+    assert result.stderr == "set()\n"
+
+
 def test_heavy_things_are_not_imported():
     """Keras imports some of them by itself; this package adds none."""
     code = (

@@ -11,7 +11,15 @@ Example:
 
 from importlib.metadata import version
 
-import keras
+try:
+    import keras
+except ModuleNotFoundError as error:
+    if error.name != "tensorflow":
+        raise
+    raise ImportError(
+        "keras_fullgrad expected TensorFlow, of which there are several to choose from: "
+        "pip install 'keras-fullgrad[cpu]', or 'keras-fullgrad[cuda]' for GPUs"
+    ) from error
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(

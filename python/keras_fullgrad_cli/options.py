@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from keras_fullgrad_cli import paths, sources
+from keras_fullgrad_cli import paths
 from keras_fullgrad_cli.console import failing_on
 
 MOST_PIXELS = 100_000_000
@@ -194,6 +194,8 @@ class Request:
         Raises:
             MissingPathError: If a path leads nowhere.
         """
+        from keras_fullgrad_cli import sources  # Which reads images: --help need not wait for that.
+
         sources.check(self.images)
         if not self.model.startswith(APPLICATIONS):
             paths.check_exists(self.model, f"a .keras or .h5 file, or {APPLICATIONS}NAME")

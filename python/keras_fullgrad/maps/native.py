@@ -1,6 +1,8 @@
 """The native op library: whether it is there, fits this TensorFlow and these GPUs, and why not."""
 
 import functools
+import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,21 @@ LIBRARY = Path(__file__).parents[1] / "libkeras_fullgrad_ops.so"
 OP = "KerasFullgrad>SaliencyMap"
 """The op's name in graphs."""
 
+NATIVE = "FULLGRAD_NATIVE"
+"""The environment variable that, set to OFF, leaves the library alone, and its absence unsaid."""
+
 _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
 
 
 @functools.cache
 def load() -> tuple[Any, str]:
     """The op library, or None and the reason why there is none."""
+    if _is_off():
+        return None, f"{NATIVE}=OFF"
+    if not LIBRARY.exists():
+        if sys.platform != "linux":
+            return None, "the native library is for Linux"
+        return None, f"the package was installed without the native library; with a C++ compiler, {_REBUILD}"
     try:
         from keras_fullgrad import _native
     except ImportError as error:
@@ -61,6 +72,10 @@ def left_to_tensorflow_on_gpus() -> str:
     return ""
 
 
+def _is_off() -> bool:
+    return os.environ.get(NATIVE, "").upper() == "OFF"
+
+
 def native_available() -> bool:
     """Tells whether the native op is there and fits this TensorFlow.
 
@@ -77,10 +92,12 @@ def native_available() -> bool:
 def warn_without_native() -> None:
     """Warns, with what to run, where the native library is missing, or not for this TensorFlow or GPU.
 
+    Not where it is switched off, nor where there can be none.
+
     Example:
         >>> warn_without_native()
     """
-    if reason := why_not_native():
+    if sys.platform == "linux" and not _is_off() and (reason := why_not_native()):
         warnings.warn(f"keras_fullgrad runs in plain TensorFlow: {reason}", stacklevel=3)
 
 

@@ -88,6 +88,8 @@ def _table(parts: "Decomposition", width: int) -> rich.table.Table:
     if any(part.reason is not None for part in adding):
         notes.append("*: something of it has no place in a map")
     if len(adding) < len(parts.parts):
-        notes.append(f"{len(parts.parts) - len(adding)} layers whose biases are 0 not shown")
+        silent = len(parts.parts) - len(adding)
+        named = "1 layer whose bias is 0" if silent == 1 else f"{silent} layers whose biases are 0"
+        notes.append(f"{named} not shown")
     table.caption = "\n".join(notes)
     return table

@@ -9,7 +9,6 @@ import typer
 
 from keras_fullgrad_cli.console import MISTYPED, fail, failing_on, notes
 from keras_fullgrad_cli.options import AsJson, EngineName, Format, Request
-from keras_fullgrad_cli.sources import check_apart
 from keras_fullgrad_cli.startup import start
 
 STOPPED = 130
@@ -60,6 +59,8 @@ def explain(
     """
     if resume and overwrite:
         fail("expected --resume or --overwrite, got both", MISTYPED)
+    from keras_fullgrad_cli.sources import check_apart
+
     with failing_on(ValueError, missing=MISTYPED):
         check_apart(out, request.images)
     formats = formats or [Format.overlay]
