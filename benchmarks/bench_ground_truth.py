@@ -32,7 +32,7 @@ SIDE, CELL = 32, 4
 T = [[1, 1, 1], [0, 1, 0]]
 L = [[1, 0], [1, 0], [1, 1]]
 HOME = {"T": (4, 4), "L": (16, 20)}
-KINDS = {"linear": 0.4, "multiplicative": 0.6, "translated": 1.0, "xor": 0.6}
+KINDS = {"linear": 0.4, "multiplicative": 0.6, "translated": 1.5, "xor": 1.0}
 """How strong the shapes are, in standard deviations of the noise, or what they take off it."""
 NOISES = {"white": 0, "correlated": 3}
 """How far the noise is smoothed, in pixels."""
