@@ -124,7 +124,11 @@ def draw(examples, path):
     """One scene of each kind, what decides, and its maps."""
     names = list(examples[0][3])
     rows = [
-        [image[..., 0], mask.astype(float), *(pictures.coloured(maps[name]) for name in names)]
+        [
+            pictures.coloured(image[..., 0], "gray"),
+            mask.astype(float),
+            *(pictures.coloured(maps[name]) for name in names),
+        ]
         for _, image, mask, maps in examples
     ]
     labels = [name.replace(", ", "\n") for name, *_ in examples]
