@@ -49,7 +49,7 @@ def test_so_does_the_command_line(tmp_path):
     code = "import keras_fullgrad_cli; keras_fullgrad_cli.app(['info'])"
     result = python(code, **without_tensorflow(tmp_path))
     assert result.returncode == 1
-    assert result.stderr.startswith("error: expected TensorFlow")
+    assert result.stderr.startswith("error: keras_fullgrad expected TensorFlow")
     assert "Traceback" not in result.stderr
 
 

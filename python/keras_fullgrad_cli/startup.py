@@ -13,18 +13,16 @@ from keras_fullgrad_cli.console import fail, working
 
 def start() -> None:
     """Loads the library, and lets it keep its memory."""
+    # Where there is no TensorFlow, the library says what to install.
+    missing = contextlib.suppress(ModuleNotFoundError)
+    with missing, _quiet() as stderr, working("loading TensorFlow", Console(file=stderr)):
+        importlib.import_module("tensorflow")
     try:
-        with _quiet() as stderr, working("loading TensorFlow", Console(file=stderr)):
-            importlib.import_module("tensorflow")
-    except ModuleNotFoundError as error:
-        if error.name != "tensorflow":
-            raise
-        fail(
-            "expected TensorFlow, of which there are several to choose from: pip install "
-            "'keras-fullgrad[cpu]', or 'keras-fullgrad[cuda]' for GPUs"
-        )
-    from keras_fullgrad.running.memory import keep_host_memory
-
+        from keras_fullgrad.running.memory import keep_host_memory
+    except ModuleNotFoundError:
+        raise
+    except ImportError as error:
+        fail(str(error))
     keep_host_memory()
 
 

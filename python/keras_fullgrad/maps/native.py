@@ -15,7 +15,7 @@ LIBRARY = Path(__file__).parents[1] / "libkeras_fullgrad_ops.so"
 OP = "KerasFullgrad>SaliencyMap"
 """The op's name in graphs."""
 
-NATIVE = "FULLGRAD_NATIVE"
+_SWITCH = "FULLGRAD_NATIVE"
 """The environment variable that, set to OFF, leaves the library alone, and its absence unsaid."""
 
 _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
@@ -25,7 +25,7 @@ _REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation 
 def load() -> tuple[Any, str]:
     """The op library, or None and the reason why there is none."""
     if _is_off():
-        return None, f"{NATIVE}=OFF"
+        return None, f"{_SWITCH}=OFF"
     if not LIBRARY.exists():
         if sys.platform != "linux":
             return None, "the native library is for Linux"
@@ -73,7 +73,7 @@ def left_to_tensorflow_on_gpus() -> str:
 
 
 def _is_off() -> bool:
-    return os.environ.get(NATIVE, "").upper() == "OFF"
+    return os.environ.get(_SWITCH, "").upper() == "OFF"
 
 
 def native_available() -> bool:

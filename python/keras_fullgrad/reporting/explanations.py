@@ -16,6 +16,7 @@ from keras_fullgrad.reporting import encoding
 from keras_fullgrad.reporting.answers import answers
 from keras_fullgrad.reporting.progress import Progress
 from keras_fullgrad.running import batches
+from keras_fullgrad.targets.logits import Class
 from keras_fullgrad.terms.decompose import joined, of_batch
 from keras_fullgrad.terms.parts import Decomposition, Part
 
@@ -102,7 +103,7 @@ def drawn_terms(
     if classes is not None:
         answers(model, x[:1], 1)
     images = x if classes is None else x[:1]  # A target may have numbers for each of them.
-    explained = next(_maps(model, images, classes, target, 1, options))
+    explained = next(_maps(model, images, target if classes is None else Class(classes), 1, options))
     return list(explained.terms or {}), explained.logits.shape[1]
 
 
@@ -144,8 +145,8 @@ def explanations(
         >>> [layer.name for layer in layers], explained[0][1].target
         (['input'], 1)
     """
-    of_classes = classes if target is None else None
-    info, data = batches.for_model(model, x, _listed(of_classes), batch_size, target=target)
+    target = Class(classes) if target is None else target
+    info, data = batches.for_model(model, x, batch_size=batch_size, target=target)
     pieces = (piece for inputs, wanted in data.batches for piece in of_batch(info, inputs, wanted))
     found = joined(list(progress.over(pieces)))
     parts = [*found.inputs, *filter(_beyond_rounding(found), found.layers)]
@@ -159,7 +160,7 @@ def explanations(
     if not np.isfinite(terms).all():
         raise ValueError("expected finite terms of the logits, got NaN or infinity")
     explained: list[list[ExplainedClass]] = []
-    for batch in progress.over(_maps(model, x, of_classes, target, batch_size, options)):
+    for batch in progress.over(_maps(model, x, target, batch_size, options)):
         maps, terms_of_maps = batch.maps, batch.terms or {}
         if not np.isfinite(maps).all():
             raise ValueError("expected finite maps, got NaN or infinity")
@@ -187,22 +188,14 @@ def explanations(
 def _maps(
     model: keras.Model,
     x: np.ndarray,
-    classes: np.ndarray | None,
-    target: Any | None,
+    target: Any,
     batch_size: int,
     options: Mapping[str, Any],
 ) -> Iterator[Explanation]:
     # Given as such, False too, so that nobody is warned of what the page shows.
     options = {"implicit_biases": False} | dict(options)
     method = gradient.full_gradients
-    return explain_iter(
-        method, model, x, _listed(classes), target=target, batch_size=batch_size, return_terms=True, **options
-    )
-
-
-def _listed(classes: np.ndarray | None) -> list[list[int]] | None:
-    """Classes as lists, which are never taken for one-hot labels."""
-    return None if classes is None else classes.tolist()
+    return explain_iter(method, model, x, target=target, batch_size=batch_size, return_terms=True, **options)
 
 
 def _beyond_rounding(found: Decomposition) -> Callable[[Part], bool]:
