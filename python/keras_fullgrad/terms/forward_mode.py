@@ -52,9 +52,7 @@ def _batch_norm(name: str) -> Gradient:
         how = {key: op.get_attr(key) for key in ("epsilon", "data_format", "is_training")}
         if how["is_training"]:
             # As TensorFlow has it.
-            kept = {
-                f"reserve_space_{index}": op.outputs[2 + index] for index in range(1, len(op.outputs) - 2)
-            }
+            kept = {f"reserve_space_{index}": each for index, each in enumerate(op.outputs[3:], 1)}
             own = getattr(tf.raw_ops, name)(y_backprop=flowing, x=x, scale=scale, **kept, **how)
             return *own[:3], None, None
         first = how["data_format"].startswith(b"NC")
