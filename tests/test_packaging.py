@@ -73,19 +73,14 @@ def test_the_library_can_be_left_alone(tmp_path):
     assert "plain TensorFlow" not in said.stderr
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [("SOMETIMES", "expected FULLGRAD_NATIVE to be AUTO, ON or OFF, got SOMETIMES"), ("OFF", "")],
-)
-def test_a_switch_that_is_mistyped_is_told(value, said):
-    setup = [sys.executable, "setup.py", "--name"]
+def test_a_switch_that_is_mistyped_is_told():
     result = subprocess.run(
-        setup,
+        [sys.executable, "setup.py", "--name"],
         cwd=ROOT,
-        env=os.environ | {"FULLGRAD_NATIVE": value},
+        env=os.environ | {"FULLGRAD_NATIVE": "SOMETIMES"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert said in result.stderr
-    assert (result.returncode == 0) == (not said)
+    assert result.returncode != 0
+    assert "expected FULLGRAD_NATIVE to be AUTO, ON or OFF, got SOMETIMES" in result.stderr

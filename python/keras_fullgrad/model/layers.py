@@ -25,6 +25,23 @@ def flatten_layers(model: keras.Model) -> list[keras.Layer]:
     return [layer for _, layer in _paths(model)]
 
 
+def compute_types(model: keras.Model) -> set[str]:
+    """Lists the types that a model and its layers compute in.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The types' names, each once.
+
+    Example:
+        >>> half = keras.layers.Dense(2, dtype="mixed_bfloat16")
+        >>> sorted(compute_types(keras.Sequential([half])))
+        ['bfloat16', 'float32']
+    """
+    return {layer.compute_dtype for layer in (model, *flatten_layers(model))}
+
+
 def layer_names(model: keras.Model) -> dict[int, str]:
     """Names a model and all layers below it, nested ones by their path.
 

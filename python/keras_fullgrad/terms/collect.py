@@ -223,7 +223,7 @@ def forward(
     others = [x for x in given if x is not source]
     positions = None if before is None else follow(source, channel_axis, others, before)
     own = model.model if exposed else model
-    half = any(layer.compute_dtype == "float16" for layer in (own, *layers.flatten_layers(own)))
+    half = "float16" in layers.compute_types(own)
     said = [x for x in keras.tree.flatten(heard.outputs) if x.dtype.is_floating]
     return ForwardPass(
         *(logits, values, classes, scalars, terms, positions, unseen, tape, floating, half),

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_fullgrad.model.exposing import ExposedModel, expose
 from keras_fullgrad.model.info import ModelInfo
 from keras_fullgrad.model.inputs import drawn_input, is_drawable, named
+from keras_fullgrad.model.layers import compute_types
 from keras_fullgrad.running import agreement, batches, traces
 from keras_fullgrad.running.advice import warn
 from keras_fullgrad.targets import rows
@@ -21,7 +22,8 @@ from keras_fullgrad.terms.parts import Decomposition, Part
 from keras_fullgrad.terms.positions import NO_PLACE
 from keras_fullgrad.terms.scaling import Gradient
 
-_ROUNDING = 0.01  # Of all terms' magnitudes, and more than float16 is wrong by.
+# What rounding may leave of all terms' magnitudes: bfloat16 has 8 bits.
+_ROUNDING, _ROUNDING_BFLOAT16 = 0.01, 0.06
 
 
 def decompose(
@@ -89,7 +91,8 @@ def _check_sum(info: ModelInfo, found: Decomposition) -> None:
     """Says where the terms do not add up: a derivative that TensorFlow takes may be wrong, or missing."""
     gap = np.abs(found.sum - found.logits)
     size = np.sum([np.abs(part.total) for part in found.parts], axis=0)
-    if (gap > _ROUNDING * size).any():
+    rounding = _ROUNDING_BFLOAT16 if "bfloat16" in compute_types(info.own) else _ROUNDING
+    if (gap > rounding * size).any():
         worst = np.unravel_index(np.nanargmax(gap), gap.shape)
         warn(
             f"expected the terms of model '{info.model.name}' to add up to its logit, "
