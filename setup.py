@@ -16,6 +16,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 NATIVE = os.environ.get("FULLGRAD_NATIVE", "AUTO").upper()
 CUDA = os.environ.get("FULLGRAD_CUDA", "AUTO").upper()
@@ -63,6 +64,19 @@ def packaged_cuda_compiler():
     return [CUDA_COMPILER]
 
 
+class WithSources(build_py):
+    """Lays the native sources beside the modules, for `keras-fullgrad build`."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        root, target = Path(__file__).parent, Path(self.build_lib) / "keras_fullgrad" / "_source"
+        for folder in ("cmake", "csrc"):
+            shutil.copytree(root / folder, target / folder, dirs_exist_ok=True)
+        shutil.copy(root / "CMakeLists.txt", target)
+
+
 class CMakeBuild(build_ext):
     def run(self):
         source = Path(__file__).parent.resolve()
@@ -91,7 +105,6 @@ class CMakeBuild(build_ext):
 # CMake places the libraries by itself; the extension tells setuptools that the wheel is not pure Python.
 libraries = {
     "ext_modules": [Extension("keras_fullgrad._native", [])],
-    "cmdclass": {"build_ext": CMakeBuild},
     "setup_requires": [
         *([] if tensorflow_installed() else [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"]),
         *packaged_cuda_compiler(),
@@ -100,8 +113,10 @@ libraries = {
 
 setup(
     **(libraries if native() else {}),
+    cmdclass={"build_ext": CMakeBuild, "build_py": WithSources},
     extras_require={
         "cpu": [f"tensorflow-cpu{TENSORFLOW_VERSIONS}"],
+        "build": ["cmake>=3.24", "ninja"],
         "cuda": [f"tensorflow[and-cuda]{TENSORFLOW_VERSIONS}"],
         "ray": RAY,
         "zarr": [ZARR],

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import bootstrap
 
-from keras_fullgrad import _native
+from keras_fullgrad.maps import libraries
 
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -61,7 +61,7 @@ def machine() -> dict[str, Any]:
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
-        "library": _native.build_info(),
+        "library": libraries.build_facts(libraries.PACKAGE),
         "date": time.strftime("%Y-%m-%d"),
     }
 

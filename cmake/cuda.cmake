@@ -63,6 +63,9 @@ set(CMAKE_CUDA_STANDARD 17)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_RUNTIME_LIBRARY None)  # Linked by name, so that it comes where it must.
 enable_language(CUDA)
+if(cuda_version VERSION_GREATER_EQUAL 12.8)
+  add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>")
+endif()
 
 # Not CUDAToolkit, which asks for more than the PyPI packages have.
 find_library(cudart_static libcudart_static.a REQUIRED

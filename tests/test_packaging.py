@@ -58,7 +58,9 @@ def test_without_a_compiler_the_maps_are_the_same(python_alone, tmp_path):
     assert explained(here).stdout == "True\n"
     said = explained(there, PYTHONPATH=str(python_alone))
     assert said.stdout == "False\n"
-    assert "keras_fullgrad runs in plain TensorFlow: the package was installed without" in said.stderr
+    assert (
+        "keras_fullgrad runs in plain TensorFlow: the package was installed without the native" in said.stderr
+    )
     np.testing.assert_allclose(np.load(there / "maps.npy"), np.load(here / "maps.npy"), atol=1e-6)
 
 
@@ -71,6 +73,43 @@ def test_the_library_can_be_left_alone(tmp_path):
     said = explained(tmp_path, FULLGRAD_NATIVE="OFF")
     assert said.stdout == "False\n"
     assert "plain TensorFlow" not in said.stderr
+
+
+@pytest.fixture(scope="module")
+def built(python_alone, tmp_path_factory):
+    """The environment of the same package, after `keras-fullgrad build`."""
+    environment = {"PYTHONPATH": str(python_alone), "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+    # For one instruction set and no GPU, in a third of the time.
+    flags = {"CXXFLAGS": "-DFULLGRAD_BASELINE", "FULLGRAD_CUDA": "OFF"}
+    said = build(**environment, **flags)
+    assert said.returncode == 0, said.stderr
+    assert "the native op for TensorFlow 2." in said.stdout
+    return environment
+
+
+def build(**environment):
+    command = [sys.executable, "-m", "keras_fullgrad_cli", "build"]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=900
+    )
+
+
+def test_the_library_can_be_built_later(built, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    assert explained(here).stdout == "True\n"
+    said = explained(there, **built)
+    assert said.stdout == "True\n"
+    assert "plain TensorFlow" not in said.stderr
+    np.testing.assert_allclose(np.load(there / "maps.npy"), np.load(here / "maps.npy"), atol=1e-6)
+
+
+def test_why_it_cannot_be_built_is_told(python_alone, tmp_path):
+    said = build(PYTHONPATH=str(python_alone), XDG_CACHE_HOME=str(tmp_path), CXX="no-such-compiler")
+    assert said.returncode == 1
+    assert "expected CMake to build the native op, got status 1, after:" in said.stderr
+    assert "no-such-compiler" in said.stderr
 
 
 def test_a_switch_that_is_mistyped_is_told():

@@ -14,6 +14,9 @@
 #include <string_view>
 #include <vector>
 
+// What the shared library of the core shows; all else stays inside.
+#define FULLGRAD_API __attribute__((visibility("default")))
+
 namespace fullgrad {
 
 enum class DataType { kFloat16, kBFloat16, kFloat32, kFloat64 };
@@ -44,11 +47,11 @@ struct Options {
 };
 
 // Each reads the option's name in snake case ("per_channel"); false where there is no such option.
-bool parse(std::string_view name, Rectifier* value);
-bool parse(std::string_view name, Rescale* value);
-bool parse(std::string_view name, Channels* value);
-bool parse(std::string_view name, Resize* value);
-bool parse(std::string_view name, Layout* value);
+FULLGRAD_API bool parse(std::string_view name, Rectifier* value);
+FULLGRAD_API bool parse(std::string_view name, Rescale* value);
+FULLGRAD_API bool parse(std::string_view name, Channels* value);
+FULLGRAD_API bool parse(std::string_view name, Resize* value);
+FULLGRAD_API bool parse(std::string_view name, Layout* value);
 
 inline constexpr int kMaxSpatialRank = 3;
 
@@ -90,8 +93,9 @@ inline constexpr int64_t kLongestAxis = (int64_t{1} << 31) - 1;
 
 // Describes the problem of terms, of one weight for each gradient, and maps of `size`, which has 1 to 3 dimensions.
 // Returns what was expected and what came, or nothing where all is well; looks at no element.
-std::string make_problem(const std::vector<Array>& gradients, const std::vector<Array>& weights,
-                         const std::vector<int64_t>& size, const Options& options, DataType map_type, Problem* problem);
+FULLGRAD_API std::string make_problem(const std::vector<Array>& gradients, const std::vector<Array>& weights,
+                                      const std::vector<int64_t>& size, const Options& options, DataType map_type,
+                                      Problem* problem);
 
 // Runs body(begin, end) over pieces of [0, count), on any number of threads, and returns once all are done.
 // `bytes` is about what one of the `count` units reads.
@@ -99,13 +103,13 @@ using ParallelFor =
     std::function<void(int64_t count, int64_t bytes, const std::function<void(int64_t begin, int64_t end)>& body)>;
 
 // Bytes of scratch memory that saliency_cpu() needs, aligned to 64.
-size_t saliency_cpu_workspace(const Problem& problem);
+FULLGRAD_API size_t saliency_cpu_workspace(const Problem& problem);
 
 // Writes the maps, (batch, target), of problem.map_type. The problem is of make_problem(); its result does not depend
 // on how `parallel_for` cuts the work.
-void saliency_cpu(const Problem& problem, void* maps, void* workspace, const ParallelFor& parallel_for);
+FULLGRAD_API void saliency_cpu(const Problem& problem, void* maps, void* workspace, const ParallelFor& parallel_for);
 
 // The instruction sets that the CPU path is compiled for, best first.
-std::vector<std::string> instruction_sets();
+FULLGRAD_API std::vector<std::string> instruction_sets();
 
 }  // namespace fullgrad

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
+#include "core/gpu.h"
 #include "core/numerics.h"
-#include "core/saliency_cuda.h"
 #include "problem.h"
 
 namespace py = pybind11;
@@ -62,13 +62,13 @@ Problem device_problem(const py::sequence& gradients, const py::sequence& weight
   return problem_of(gradient_arrays, device_arrays(weights, "weight"), size, options);
 }
 
-void check(cudaError_t error) {
-  if (error != cudaSuccess) throw std::runtime_error(std::string("CUDA: ") + cudaGetErrorString(error));
+void check(const GpuFailure& failure) {
+  if (!failure.message.empty()) throw std::runtime_error(failure.message);
 }
 
 size_t workspace_bytes(const Problem& problem) {
   size_t bytes = 0;
-  check(saliency_cuda_workspace(problem, &bytes));
+  check(gpu_saliency_workspace(problem, &bytes));
   return bytes;
 }
 
@@ -99,8 +99,8 @@ void saliency_map(const py::sequence& gradients, const py::sequence& weights, co
                           std::to_string(workspace_size) + " at " + std::to_string(workspace));
   }
   const py::gil_scoped_release release;
-  check(saliency_cuda(problem, const_cast<void*>(out.data), reinterpret_cast<void*>(workspace),
-                      reinterpret_cast<cudaStream_t>(stream)));
+  check(gpu_saliency(problem, const_cast<void*>(out.data), reinterpret_cast<void*>(workspace),
+                     reinterpret_cast<void*>(stream)));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The core on NumPy arrays, without TensorFlow, and the facts of the build.
+// The core on NumPy arrays, without TensorFlow.
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -103,21 +103,10 @@ double read(const std::vector<py::array_t<float, py::array::c_style>>& arrays, i
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
-py::dict build_info() {
-  py::dict info;
-  info["tensorflow_version"] = FULLGRAD_TENSORFLOW_VERSION;
-  info["cuda_version"] = FULLGRAD_CUDA_VERSION[0] ? py::object(py::str(FULLGRAD_CUDA_VERSION)) : py::none();
-  info["cuda_architectures"] = FULLGRAD_CUDA_ARCHITECTURES;
-  info["compiler"] = FULLGRAD_COMPILER;
-  info["instruction_sets"] = instruction_sets();
-  return info;
-}
-
 }  // namespace
 
 PYBIND11_MODULE(_native, module) {
-  module.doc() = "The native core on NumPy arrays, and the facts of its build.";
-  module.def("build_info", &build_info, "What this library was built for.");
+  module.doc() = "The native core on NumPy arrays.";
   module.def("read", &read, py::arg("arrays"), py::kw_only(), py::arg("threads") = 1,
              "Reads float32 arrays once, as the yardstick of what is bound by memory; returns about their sum.");
   module.def("saliency_map", &saliency_map, py::arg("gradients"), py::arg("weights"), py::arg("size"), py::kw_only(),

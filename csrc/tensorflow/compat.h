@@ -31,7 +31,7 @@ inline ParallelFor cpu_threads(tensorflow::OpKernelContext* context) {
     const auto work = [&](int64_t, int64_t) {
       for (int64_t unit = next++; unit < count; unit = next++) body(unit, unit + 1);
     };
-#if FULLGRAD_TENSORFLOW_MINOR >= 21
+#if FULLGRAD_TENSORFLOW_MINOR >= 20
     const auto scheduling = ThreadPool::SchedulingParams::Fixed(1);
 #else
     const ThreadPool::SchedulingParams scheduling(ThreadPool::SchedulingStrategy::kFixedBlockSize, std::nullopt, 1);

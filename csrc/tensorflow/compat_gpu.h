@@ -2,24 +2,21 @@
 
 #pragma once
 
-#include <cuda_runtime_api.h>
-
 #include "compat.h"
+#include "core/gpu.h"
 #include "xla/stream_executor/stream.h"
 
 namespace fullgrad {
 
 // The stream that TensorFlow's own GPU kernels of this device run on.
-inline cudaStream_t gpu_stream(tensorflow::OpKernelContext* context) {
-  return static_cast<cudaStream_t>(context->op_device_context()->stream()->platform_specific_handle().stream);
+inline void* gpu_stream(tensorflow::OpKernelContext* context) {
+  return context->op_device_context()->stream()->platform_specific_handle().stream;
 }
 
-inline absl::Status cuda_status(cudaError_t error, const char* what) {
-  if (error == cudaSuccess) return absl::OkStatus();
-  const std::string message =
-      absl::StrCat(what, ": CUDA error ", static_cast<int>(error), ", ", cudaGetErrorString(error));
-  if (error == cudaErrorMemoryAllocation) return absl::ResourceExhaustedError(message);
-  return absl::InternalError(message);
+inline absl::Status status_of(const GpuFailure& failure) {
+  if (failure.message.empty()) return absl::OkStatus();
+  if (failure.out_of_memory) return absl::ResourceExhaustedError(failure.message);
+  return absl::InternalError(failure.message);
 }
 
 }  // namespace fullgrad

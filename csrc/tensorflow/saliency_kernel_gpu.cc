@@ -2,7 +2,7 @@
 // allocator that hands it out again in the order of the same stream.
 
 #include "compat_gpu.h"
-#include "core/saliency_cuda.h"
+#include "core/gpu.h"
 #include "saliency_kernel.h"
 
 namespace fullgrad {
@@ -10,11 +10,11 @@ namespace {
 
 struct Gpu {
   static absl::Status workspace(const Problem& problem, size_t* bytes) {
-    return cuda_status(saliency_cuda_workspace(problem, bytes), "planning the saliency map");
+    return status_of(gpu_saliency_workspace(problem, bytes));
   }
 
   static absl::Status run(tensorflow::OpKernelContext* context, const Problem& problem, void* maps, void* workspace) {
-    return cuda_status(saliency_cuda(problem, maps, workspace, gpu_stream(context)), "launching the saliency map");
+    return status_of(gpu_saliency(problem, maps, workspace, gpu_stream(context)));
   }
 };
 

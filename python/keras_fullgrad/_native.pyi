@@ -1,9 +1,7 @@
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-def build_info() -> dict[str, Any]: ...
 def read(arrays: Sequence[np.ndarray], *, threads: int = 1) -> float: ...
 def saliency_map(
     gradients: Sequence[np.ndarray],

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from keras_fullgrad_cli.commands.benchmark import benchmark
+from keras_fullgrad_cli.commands.build import build
 from keras_fullgrad_cli.commands.completeness import completeness
 from keras_fullgrad_cli.commands.demo import demo
 from keras_fullgrad_cli.commands.explain import explain
@@ -43,6 +44,7 @@ for command, does in (
     (completeness, "Tells what a model's logits are made of."),
     (taking_request(explain), "Draws the maps of images over them."),
     (taking_request(report), "Writes a page of images, layer by layer."),
+    (build, "Compiles the native op, where it is missing."),
     (benchmark, "Times maps against the plain gradient."),
 ):
     app.command(short_help=does)(command)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-KERNEL_SOURCES = ["csrc/core/saliency.cc", "csrc/core/saliency_cuda.cu"]
+KERNEL_SOURCES = ["csrc/core/saliency.cc", "csrc/core/saliency_cuda.cu", "csrc/core/gpu.cc"]
 ALIGNMENT = 64
 
 

@@ -1,5 +1,6 @@
 """Which library runs the op, and what is said where none does."""
 
+import shutil
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_fullgrad as ke
-from keras_fullgrad.maps import native
+from keras_fullgrad.maps import libraries, native
 
 
 @pytest.mark.slow
@@ -28,36 +29,62 @@ def test_without_the_native_library(monkeypatch, small_net, images):
 
 
 def test_a_library_built_for_another_tensorflow(monkeypatch):
-    from keras_fullgrad import _native
-
-    monkeypatch.setattr(_native, "build_info", lambda: {"tensorflow_version": "2.3.1"})
+    monkeypatch.setattr(tf, "__version__", "2.99.1")
     library, reason = native.load.__wrapped__()
     assert library is None
-    assert f"built for TensorFlow 2.3.1, and this is {tf.__version__}; build it" in reason
-    assert "pip install" in reason
+    built = ", ".join(libraries.minors())
+    assert (
+        f"the native library is for TensorFlow {built}, and this is 2.99.1; `keras-fullgrad build`" in reason
+    )
+
+
+def test_a_library_of_the_cache_is_taken_where_the_package_has_none(monkeypatch, tmp_path):
+    mine = libraries.ops(native.tensorflow_minor())
+    monkeypatch.setattr(libraries, "PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(libraries, "cache", lambda: tmp_path)
+    assert "installed without the native library; `keras-fullgrad build`" in native.load.__wrapped__()[1]
+    shutil.copy(mine, tmp_path)
+    assert libraries.ops(native.tensorflow_minor()) == tmp_path / mine.name
+    assert libraries.minors() == [native.tensorflow_minor()]
+
+
+def test_a_library_that_does_not_load_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(libraries, "PACKAGE", tmp_path)
+    (tmp_path / f"libkeras_fullgrad_ops_tf{native.tensorflow_minor()}.so").write_bytes(b"no library")
+    library, reason = native.load.__wrapped__()
+    assert library is None
+    assert "the native library does not load" in reason
 
 
 @pytest.mark.parametrize(
-    ("built", "capability", "reason"),
+    ("built", "capability", "driver", "reason"),
     [
         (
             {"cuda_version": None},
             (9, 0),
+            (13, 0),
             "built without CUDA; build it again with: FULLGRAD_CUDA=ON pip install",
         ),
         (
-            {"cuda_version": "13.0", "cuda_architectures": "80 90"},
+            {"cuda_version": "13.0.88", "cuda_architectures": "80 90"},
             (7, 5),
+            None,
             "capability 8.0 and more, and the Card has 7.5; set CUDAARCHS=75",
         ),
-        ({"cuda_version": "13.0", "cuda_architectures": "80 90"}, (9, 0), ""),
+        (
+            {"cuda_version": "13.0.88", "cuda_architectures": "80 90"},
+            (9, 0),
+            (12, 4),
+            "built with CUDA 13.0.88, and the driver runs CUDA 12.4; take a newer driver, or build it again",
+        ),
+        ({"cuda_version": "13.0.88", "cuda_architectures": "80 90"}, (9, 0), (13, 0), ""),
+        ({"cuda_version": "12.8.61", "cuda_architectures": "80 90"}, (9, 0), (13, 0), ""),
     ],
 )
-def test_gpus_that_the_library_was_not_built_for(monkeypatch, built, capability, reason):
-    from keras_fullgrad import _native
-
+def test_gpus_that_the_library_was_not_built_for(monkeypatch, built, capability, driver, reason):
     details = {"device_name": "Card", "compute_capability": capability}
-    monkeypatch.setattr(_native, "build_info", lambda: built)
+    monkeypatch.setattr(libraries, "build_facts", lambda folder: built)
+    monkeypatch.setattr(native, "_cuda_of_driver", lambda: driver)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
     said = native.left_to_tensorflow_on_gpus.__wrapped__()

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_fullgrad import _tensorflow
 from keras_fullgrad.explanation import Explanation
-from keras_fullgrad.maps import filters, native
+from keras_fullgrad.maps import filters, libraries, native
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
 from keras_fullgrad.targets.outputs import as_target
@@ -39,8 +39,8 @@ def export(
         explainer.explain(images)  # {"logits": (batch, classes), "maps": (batch, space, top)}
         explainer.explain_classes(images, classes)  # {"logits": (batch, top), "maps": (batch, space, top)}
 
-    The weights are those of now. The op library is copied along; it runs in the minor version of TensorFlow,
-    and on the kind of machine, that it was built for.
+    The weights are those of now. The op library and its core are copied along; they run in the minor version
+    of TensorFlow, and on the kind of machine, that they were built for.
 
     Args:
         model: Any Keras model, or one from :func:`keras_fullgrad.inspection.expose`.
@@ -114,9 +114,11 @@ def _specs(model: keras.Model) -> Any:
 
 
 def _with_library(folder: Path) -> Path | None:
-    """Copies the op library into a SavedModel that needs it, where the format leaves room for such files."""
+    """Copies op and core into a SavedModel that needs them, where the format leaves room for such files."""
     if native.OP not in _tensorflow.operations_of_saved_model(folder):
         return None
     extra = folder / "assets.extra"
     extra.mkdir(exist_ok=True)
-    return Path(shutil.copy(native.LIBRARY, extra))
+    library = libraries.ops(native.tensorflow_minor())
+    shutil.copy(library.parent / libraries.CORE, extra)
+    return Path(shutil.copy(library, extra / "libkeras_fullgrad_ops.so"))

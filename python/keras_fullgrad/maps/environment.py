@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_fullgrad import _tensorflow
-from keras_fullgrad.maps import native
+from keras_fullgrad.maps import libraries, native
 
 
 def facts() -> dict[str, Any]:
@@ -23,12 +23,8 @@ def facts() -> dict[str, Any]:
         >>> facts()["native op"]
         True
     """
-    try:
-        from keras_fullgrad import _native
-
-        built = _native.build_info()
-    except ImportError:
-        built = {}
+    library = libraries.ops(native.tensorflow_minor())
+    built = {} if library is None else libraries.build_facts(library.parent)
     gpus = [_describe(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     kernels = _tensorflow.devices_with_kernel(native.OP) if native.native_available() else []
     advice = [reason] if (reason := native.why_not_native()) else []
@@ -43,7 +39,7 @@ def facts() -> dict[str, Any]:
         "Python": platform.python_version(),
         "Keras": keras.__version__,
         "TensorFlow": tf.__version__,
-        "built for TensorFlow": built.get("tensorflow_version"),
+        "built for TensorFlow": libraries.minors(),
         "native op": native.native_available(),
         "kernels": kernels,
         "CPU instruction sets": built.get("instruction_sets", []),

@@ -1,16 +1,15 @@
 """The native op library: whether it is there, fits this TensorFlow and these GPUs, and why not."""
 
+import ctypes
 import functools
 import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-LIBRARY = Path(__file__).parents[1] / "libkeras_fullgrad_ops.so"
-"""The op library: `tf.load_op_library` makes its op, :data:`OP`, known to a process without this package."""
+from keras_fullgrad.maps import libraries
 
 OP = "KerasFullgrad>SaliencyMap"
 """The op's name in graphs."""
@@ -18,47 +17,78 @@ OP = "KerasFullgrad>SaliencyMap"
 _SWITCH = "FULLGRAD_NATIVE"
 """The environment variable that, set to OFF, leaves the library alone, and its absence unsaid."""
 
-_REBUILD = "build it for this TensorFlow with: pip install --no-build-isolation --force-reinstall --no-deps ."
+_BUILD = "`keras-fullgrad build` makes it, where there is a C++ compiler"
+
+
+def tensorflow_minor() -> str:
+    """Tells the minor version of the TensorFlow that runs: an op library is made for one.
+
+    Returns:
+        The version, as ``"2.21"``.
+
+    Example:
+        >>> tf.__version__.startswith(tensorflow_minor())
+        True
+    """
+    return ".".join(tf.__version__.split(".")[:2])
 
 
 @functools.cache
 def load() -> tuple[Any, str]:
-    """The op library, or None and the reason why there is none."""
+    """Loads the op library.
+
+    Returns:
+        The library and nothing, or None and the reason why there is none.
+
+    Example:
+        >>> load()[1]
+        ''
+    """
     if _is_off():
         return None, f"{_SWITCH}=OFF"
-    if not LIBRARY.exists():
+    library = libraries.ops(tensorflow_minor())
+    if library is None:
         if sys.platform != "linux":
             return None, "the native library is for Linux"
-        return None, f"the package was installed without the native library; with a C++ compiler, {_REBUILD}"
+        if built := ", ".join(libraries.minors()):
+            return (
+                None,
+                f"the native library is for TensorFlow {built}, and this is {tf.__version__}; {_BUILD}",
+            )
+        return None, f"the package was installed without the native library; {_BUILD}"
     try:
-        from keras_fullgrad import _native
-    except ImportError as error:
-        return None, f"the native library is missing ({error}); {_REBUILD}"
-    built = _native.build_info()["tensorflow_version"]
-    if built.split(".")[:2] != tf.__version__.split(".")[:2]:
-        versions = f"built for TensorFlow {built}, and this is {tf.__version__}"
-        return None, f"the native library was {versions}; {_REBUILD}"
-    try:
-        return tf.load_op_library(str(LIBRARY)), ""
+        return tf.load_op_library(str(library)), ""
     except (tf.errors.NotFoundError, RuntimeError) as error:
-        return None, f"the native library does not load ({error}); {_REBUILD}"
+        return None, f"the native library does not load ({error}); {_BUILD}"
 
 
 @functools.cache
 def left_to_tensorflow_on_gpus() -> str:
-    """Why the GPUs here run the map in TensorFlow's own ops, or nothing where they need not.
+    """Tells why the GPUs here run the map in TensorFlow's own ops, or nothing where they need not.
 
     The native op would be placed on the CPU, and all gradients with it.
+
+    Returns:
+        A sentence, or nothing where they need not.
+
+    Example:
+        >>> left_to_tensorflow_on_gpus()
+        ''
     """
     gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
+    library = libraries.ops(tensorflow_minor())
+    if not gpus or library is None:
         return ""
-    from keras_fullgrad import _native
-
-    built = _native.build_info()
+    built = libraries.build_facts(library.parent)
     again = "build it again with: FULLGRAD_CUDA=ON pip install --force-reinstall --no-deps ."
     if built["cuda_version"] is None:
         return f"the native library was built without CUDA; {again}"
+    driver, needed = _cuda_of_driver(), int(built["cuda_version"].split(".")[0])
+    if driver and driver[0] < needed:
+        return (
+            f"the native library was built with CUDA {built['cuda_version']}, and the driver runs CUDA "
+            f"{driver[0]}.{driver[1]}; take a newer driver, or {again}"
+        )
     architectures = [int(name) for name in built["cuda_architectures"].split() if name.isdigit()]
     for gpu in gpus:
         details = tf.config.experimental.get_device_details(gpu)
@@ -70,6 +100,17 @@ def left_to_tensorflow_on_gpus() -> str:
                 f"and the {name} has {major}.{minor}; set CUDAARCHS={10 * major + minor} and {again}"
             )
     return ""
+
+
+def _cuda_of_driver() -> tuple[int, int] | None:
+    """The newest CUDA that the GPU driver runs; None where it does not say."""
+    version = ctypes.c_int()
+    try:
+        if ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version)):
+            return None
+    except (OSError, AttributeError):
+        return None
+    return version.value // 1000, version.value % 1000 // 10
 
 
 def _is_off() -> bool:
