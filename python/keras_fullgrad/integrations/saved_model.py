@@ -120,5 +120,7 @@ def _with_library(folder: Path) -> Path | None:
     extra = folder / "assets.extra"
     extra.mkdir(exist_ok=True)
     library = libraries.ops(native.tensorflow_minor())
+    if library is None:
+        raise FileNotFoundError("expected the op library that the model was traced with, found it no more")
     shutil.copy(library.parent / libraries.CORE, extra)
     return Path(shutil.copy(library, extra / "libkeras_fullgrad_ops.so"))

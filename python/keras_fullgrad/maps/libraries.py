@@ -1,11 +1,12 @@
 """Where the native libraries lie: the core, and a thin op library for each minor version of TensorFlow.
 
-Both are installed with the package; `keras-fullgrad build` makes what it lacks, in the user's cache.
+Both are installed with the package; what `keras-fullgrad build` makes, in the user's cache, comes first.
 """
 
 import ctypes
+import functools
+import hashlib
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,23 @@ CORE = "libkeras_fullgrad_core.so"
 """The file of the core, which all others link to."""
 
 
+def sources() -> Path | None:
+    """Tells where the native sources lie: with an installed package, or around it in a checkout.
+
+    Returns:
+        The folder of ``CMakeLists.txt``, ``cmake`` and ``csrc``; None where they are in neither.
+
+    Example:
+        >>> (sources() / "csrc").is_dir()
+        True
+    """
+    places = (PACKAGE / "_source", PACKAGE.parents[1])
+    return next((folder for folder in places if (folder / "csrc" / "CMakeLists.txt").exists()), None)
+
+
+@functools.cache
 def cache() -> Path:
-    """Tells where `keras-fullgrad build` installs to, apart for each version of this package.
+    """Tells where `keras-fullgrad build` installs to, apart for each state of the native sources.
 
     Returns:
         The folder, which need not be there.
@@ -28,7 +44,11 @@ def cache() -> Path:
         >>> cache().name
         'keras_fullgrad'
     """
-    return platformdirs.user_cache_path("keras-fullgrad") / version("keras-fullgrad") / "keras_fullgrad"
+    digest = hashlib.sha256()
+    if folder := sources():
+        for path in sorted(path for path in (folder / "csrc").rglob("*") if path.is_file()):
+            digest.update(path.read_bytes())
+    return platformdirs.user_cache_path("keras-fullgrad") / digest.hexdigest()[:16] / "keras_fullgrad"
 
 
 def ops(minor: str) -> Path | None:
@@ -44,7 +64,7 @@ def ops(minor: str) -> Path | None:
         >>> ops("1.4") is None
         True
     """
-    found = (folder / f"libkeras_fullgrad_ops_tf{minor}.so" for folder in (PACKAGE, cache()))
+    found = (folder / f"libkeras_fullgrad_ops_tf{minor}.so" for folder in (cache(), PACKAGE))
     return next((path for path in found if path.exists()), None)
 
 

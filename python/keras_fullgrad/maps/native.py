@@ -80,7 +80,7 @@ def left_to_tensorflow_on_gpus() -> str:
     if not gpus or library is None:
         return ""
     built = libraries.build_facts(library.parent)
-    again = "build it again with: FULLGRAD_CUDA=ON pip install --force-reinstall --no-deps ."
+    again = "build it with: FULLGRAD_CUDA=ON keras-fullgrad build"
     if built["cuda_version"] is None:
         return f"the native library was built without CUDA; {again}"
     driver, needed = _cuda_of_driver(), int(built["cuda_version"].split(".")[0])

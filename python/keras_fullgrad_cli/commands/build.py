@@ -17,7 +17,7 @@ def build() -> None:
     """Compiles the native op for the TensorFlow that is installed, where the package came without it.
 
     It takes a C++17 compiler and a minute or two, and writes into your cache, not into the package.
-    FULLGRAD_CUDA=OFF leaves the GPU kernel out, ON fails without it.
+    The environment's FULLGRAD_CUDA=ON compiles the GPU kernel too, for the architectures of CUDAARCHS.
     """
     if sys.platform != "linux":
         fail("the native op is for Linux; elsewhere the maps are TensorFlow's own ops, and the same")
@@ -29,18 +29,23 @@ def build() -> None:
     cmake, ninja = _tool("cmake"), _tool("ninja")
     if cmake is None:
         fail("expected CMake 3.24 or newer: pip install 'keras-fullgrad[build]'")
+    sources = libraries.sources()
+    if sources is None:
+        fail(f"expected the native sources beside {libraries.PACKAGE}: install the package again")
     cache, core = libraries.cache(), libraries.PACKAGE / libraries.CORE
+    # The package's own core serves, unless another is asked for.
+    other_core = os.environ.keys() & {"FULLGRAD_CUDA", "CUDAARCHS"}
     options = [
         f"-DPython_EXECUTABLE={sys.executable}",
         f"-DCMAKE_INSTALL_PREFIX={cache.parent}",
         f"-DFULLGRAD_CUDA={os.environ.get('FULLGRAD_CUDA', 'AUTO').upper()}",
         "-DFULLGRAD_PYTHON=OFF",
-        *([f"-DFULLGRAD_CORE={core}"] if core.exists() else []),
+        *([f"-DFULLGRAD_CORE={core}"] if core.exists() and not other_core else []),
         *(["-GNinja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []),
     ]
     version = f"TensorFlow {native.tensorflow_minor()}"
     with tempfile.TemporaryDirectory() as folder, working(f"compiling for {version}"):
-        _run(cmake, "-S", _sources(libraries.PACKAGE), "-B", folder, *options)
+        _run(cmake, "-S", sources, "-B", folder, *options)
         _run(cmake, "--build", folder, "--target", "install")
     native.load.cache_clear()
     if not native.native_available():
@@ -53,14 +58,6 @@ def _run(*command: str | Path) -> None:
     if said.returncode:
         last = "\n".join(said.stdout.splitlines()[-40:])
         fail(f"expected CMake to build the native op, got status {said.returncode}, after:\n{last}")
-
-
-def _sources(package: Path) -> Path:
-    """Where the native sources lie: with an installed package, or around it in a checkout."""
-    for folder in (package / "_source", package.parents[1]):
-        if (folder / "csrc" / "CMakeLists.txt").exists():
-            return folder
-    return fail(f"expected the native sources in {package / '_source'}: install the package again")
 
 
 def _tool(name: str) -> str | None:
