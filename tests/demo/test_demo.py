@@ -1,7 +1,10 @@
 """The demonstration: photographs, scenes, their networks, and the command that shows them."""
 
+import json
 import os
 import pickle
+import zipfile
+from importlib.metadata import requires
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import keras_fullgrad_cli as cli
-from keras_fullgrad.demo import demonstrate, lite0, photographs, torch_file
+from keras_fullgrad.demo import demonstrate, lite0, photographs, torch_file, train
 from keras_fullgrad.demo.scenes import Digits, Scenes, make_scenes, split_digits
 from keras_fullgrad.demo.show import NET, SCENES
 from keras_fullgrad.terms.decompose import decompose
@@ -41,6 +44,21 @@ def run(path):
         assert min(picture.size) > 500
     assert "What to try next" in result.output
     return result.output
+
+
+def test_every_supported_keras_reads_the_shipped_net():
+    assert f"keras>={train.OLDEST_KERAS}" in requires("keras-fullgrad")
+    with zipfile.ZipFile(NET) as file:
+        written = json.loads(file.read("metadata.json"))["keras_version"]
+    assert written.startswith(f"{train.OLDEST_KERAS}.")
+
+
+def test_a_newer_keras_does_not_write_the_shipped_net(monkeypatch):
+    monkeypatch.setattr(train.keras, "__version__", "3.99.0")
+    with pytest.raises(
+        RuntimeError, match=r"expected Keras 3\.7, whose files all later ones read, got 3\.99\.0"
+    ):
+        train.train()
 
 
 def test_without_the_extra_the_command_explains_digits_and_says_what_brings_photographs(

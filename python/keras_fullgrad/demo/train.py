@@ -1,6 +1,6 @@
 """Makes the shipped network and scenes: ``python -m keras_fullgrad.demo.train``.
 
-Needs scikit-learn, for its digits.
+Needs scikit-learn, for its digits, and the oldest Keras that is supported: all later ones read its files.
 """
 
 import keras
@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_fullgrad.demo.scenes import SIZE, make_scenes, split_digits
 from keras_fullgrad.demo.show import NET, SCENES
 
+OLDEST_KERAS = "3.7"
 SEED = 7
 EPOCHS = 5
 BATCH = 32
@@ -42,7 +43,14 @@ def train(epochs: int = EPOCHS, scenes: int = TRAINING_SCENES, seed: int = SEED)
         epochs: How often the training scenes are gone through.
         scenes: How many of them there are.
         seed: The seed of digits, scenes and weights.
+
+    Raises:
+        RuntimeError: If a newer Keras runs, whose files an older one may refuse.
     """
+    if not keras.__version__.startswith(f"{OLDEST_KERAS}."):
+        raise RuntimeError(
+            f"expected Keras {OLDEST_KERAS}, whose files all later ones read, got {keras.__version__}"
+        )
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     digits, held_out_digits = split_digits(seed)
