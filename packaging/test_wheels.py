@@ -46,8 +46,8 @@ def main() -> None:
         python, tensorflow = pair.split("=")
         rows.append(tried(options.wheels.resolve(), python, tensorflow))
         print(rows[-1], flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+        if options.json:  # At once: the next pair may fail.
+            options.json.write_text(json.dumps(rows, indent=2) + "\n")
     if options.docs:
         text = options.docs.read_text()
         options.docs.write_text(MARK.sub(lambda match: match[1] + table(rows) + match[2], text))
