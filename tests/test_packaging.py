@@ -64,6 +64,14 @@ def test_without_a_compiler_the_maps_are_the_same(python_alone, tmp_path):
     np.testing.assert_allclose(np.load(there / "maps.npy"), np.load(here / "maps.npy"), atol=1e-6)
 
 
+def test_commands_say_in_a_line_that_there_is_no_library(python_alone, tmp_path):
+    command = [sys.executable, "-m", "keras_fullgrad_cli", "completeness", "no-such.keras"]
+    environment = os.environ | {"PYTHONPATH": str(python_alone), "XDG_CACHE_HOME": str(tmp_path)}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "note: keras_fullgrad runs in plain TensorFlow: the package was installed without" in said.stderr
+    assert "UserWarning" not in said.stderr
+
+
 def test_who_wants_no_library_is_not_told_of_it(python_alone, tmp_path):
     said = explained(tmp_path, PYTHONPATH=str(python_alone), FULLGRAD_NATIVE="OFF")
     assert "plain TensorFlow" not in said.stderr

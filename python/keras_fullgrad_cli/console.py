@@ -60,13 +60,18 @@ def failing_on(*errors: type[BaseException], missing: int = MISTYPED) -> Iterato
         fail(str(error) or type(error).__name__, status)
 
 
+def as_note(message: Warning | str, *_: object, **__: object) -> None:
+    """Writes a warning in a line, without its place in the code; for `warnings.showwarning`."""
+    say(f"note: {as_options(str(message))}")
+
+
 @contextlib.contextmanager
 def notes() -> Iterator[None]:
     """Says warnings in a line each, without the place in the code that they come from."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = lambda message, *_: say(f"note: {as_options(str(message))}")
+        warnings.showwarning = as_note
         yield
 
 

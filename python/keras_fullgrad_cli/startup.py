@@ -3,12 +3,13 @@
 import contextlib
 import importlib
 import os
+import warnings
 from collections.abc import Iterator
 from typing import IO
 
 from rich.console import Console
 
-from keras_fullgrad_cli.console import fail, working
+from keras_fullgrad_cli.console import as_note, fail, working
 
 
 def start() -> None:
@@ -18,7 +19,9 @@ def start() -> None:
     with missing, _quiet() as stderr, working("loading TensorFlow", Console(file=stderr)):
         importlib.import_module("tensorflow")
     try:
-        from keras_fullgrad.running.memory import keep_host_memory
+        with warnings.catch_warnings():
+            warnings.showwarning = as_note  # type: ignore[assignment]
+            from keras_fullgrad.running.memory import keep_host_memory
     except ModuleNotFoundError:
         raise
     except ImportError as error:
