@@ -2,7 +2,7 @@
 # Builds a wheel for each Python, with the native op for each TensorFlow that this Python has, and one of Python alone
 # for every other platform. Prints what each weighs, and fails where a wheel is too heavy.
 #
-#   bash packaging/build_wheels.sh OUT [VERSION...]    Python's versions, 3.10 to 3.13 where none is named
+#   bash packaging/build_wheels.sh OUT [VERSION...]    Python's versions, all of pairs.txt where none is named
 #
 # The wheels' platform tag is what the machine allows: packaging/Containerfile makes manylinux_2_28. Debug information
 # goes to OUT/debug. FULLGRAD_CUDA is as in setup.py. LIMIT_MB is the most that a wheel may weigh.
@@ -11,17 +11,12 @@ cd "$(dirname "$0")/.."
 out=$(mkdir -p "$1" && realpath "$1")
 shift
 pythons=("$@")
-((${#pythons[@]})) || pythons=(3.10 3.11 3.12 3.13)
+((${#pythons[@]})) || mapfile -t pythons < <(awk '!/^#/ {print $1}' packaging/pairs.txt)
 limit_mb=${LIMIT_MB:-15}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1
 
 # The minor versions of TensorFlow that PyPI has for a Python.
-tensorflows_of() {
-  case $1 in
-    3.13) echo 2.20 2.21 ;;
-    *) echo 2.18 2.19 2.20 2.21 ;;
-  esac
-}
+tensorflows_of() { awk -v python="$1" '$1 == python {$1 = ""; print}' packaging/pairs.txt; }
 
 # The Python of a version: on the PATH, or of pyenv.
 python_of() {

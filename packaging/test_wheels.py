@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-TENSORFLOWS = ("2.18", "2.19", "2.20", "2.21")
-TENSORFLOWS_OF = dict.fromkeys(("3.10", "3.11", "3.12"), TENSORFLOWS) | {"3.13": TENSORFLOWS[2:]}
 IMPORT = """
 import time, keras, tensorflow
 start = time.perf_counter()
@@ -40,9 +38,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write the rows")
     parser.add_argument("--docs", type=Path, help="a page whose table to write anew")
     options = parser.parse_args()
-    every = [f"{python}={each}" for python, known in TENSORFLOWS_OF.items() for each in known]
     rows = []
-    for pair in options.pairs or every:
+    for pair in options.pairs or every_pair():
         python, tensorflow = pair.split("=")
         rows.append(tried(options.wheels.resolve(), python, tensorflow))
         print(rows[-1], flush=True)
@@ -51,6 +48,12 @@ def main() -> None:
     if options.docs:
         text = options.docs.read_text()
         options.docs.write_text(MARK.sub(lambda match: match[1] + table(rows) + match[2], text))
+
+
+def every_pair() -> list[str]:
+    lines = (ROOT / "packaging" / "pairs.txt").read_text().splitlines()
+    known = [line.split() for line in lines if not line.startswith("#")]
+    return [f"{python}={tensorflow}" for python, *tensorflows in known for tensorflow in tensorflows]
 
 
 def tried(wheels: Path, python: str, tensorflow: str) -> dict[str, Any]:
