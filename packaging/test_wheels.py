@@ -28,7 +28,7 @@ start = time.perf_counter()
 import keras_fullgrad
 print(time.perf_counter() - start, keras_fullgrad.maps.native_available(), keras_fullgrad.__file__)
 """
-MARK = re.compile(r"(<!-- wheels -->\n).*?(\n<!-- /wheels -->)", re.DOTALL)
+MARK = re.compile(r"(<!-- wheels -->\n).*?(<!-- /wheels -->)", re.DOTALL)
 
 
 def main() -> None:
@@ -114,7 +114,7 @@ def interpreter(version: str) -> str:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     head = ["Python", "TensorFlow", "Keras", "install, s", "import, s", "published maps"]
     lines = [head, ["--", "--", "--", "--:", "--:", "--"], *([*map(str, row.values())] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":
