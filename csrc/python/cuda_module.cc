@@ -7,7 +7,6 @@
 #include <cstdint>
 
 #include "core/gpu.h"
-#include "core/numerics.h"
 #include "problem.h"
 
 namespace py = pybind11;

@@ -30,10 +30,10 @@ def facts() -> dict[str, Any]:
     advice = [reason] if (reason := native.why_not_native()) else []
     if not gpus and tf.test.is_built_with_cuda():
         advice.append(
-            "TensorFlow is built for GPUs and sees none: check nvidia-smi, or install '.[cpu]' instead"
+            "TensorFlow is built for GPUs and sees none: check nvidia-smi, or install 'keras-fullgrad[cpu]'"
         )
     if not gpus and native.native_available() and "GPU" not in kernels:
-        advice.append("for a GPU, install on a machine that has one, or with FULLGRAD_CUDA=ON")
+        advice.append("for a GPU, where nvcc is found: FULLGRAD_CUDA=ON keras-fullgrad build")
     return {
         "keras-fullgrad": version("keras-fullgrad"),
         "Python": platform.python_version(),

@@ -1,6 +1,6 @@
 """Installs wheels as a user does, for each Python and TensorFlow, and tries them.
 
-    python packaging/test_wheels.py WHEELS [3.10=2.18 3.13=2.21 ...] [--json FILE] [--docs FILE]
+    python packaging/try_wheels.py WHEELS [3.10=2.18 3.13=2.21 ...] [--json FILE] [--docs FILE]
 
 Each pair, all where none is named, gets a fresh environment with no compiler on the PATH: TensorFlow from
 PyPI, then `pip install keras-fullgrad` from the folder of wheels, timed; the import, beside TensorFlow's own;
@@ -59,7 +59,9 @@ def every_pair() -> list[str]:
 def tried(wheels: Path, python: str, tensorflow: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        subprocess.run([interpreter(python), "-m", "venv", home / "venv"], check=True)
+        find = ["bash", ROOT / "packaging" / "find_python.sh", python]
+        found = subprocess.run(find, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        subprocess.run([found, "-m", "venv", home / "venv"], check=True)
         bin_ = home / "venv" / "bin"
         # No compiler, and no package but those of the environment.
         environment = {"PATH": str(bin_), "HOME": folder, "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg"}
@@ -97,18 +99,6 @@ def tried(wheels: Path, python: str, tensorflow: str) -> dict[str, Any]:
         "import_s": round(statistics.median(float(each[0]) for each in imports), 2),
         "published_maps": maps[0],
     }
-
-
-def interpreter(version: str) -> str:
-    """The Python of a version: on the PATH, or of pyenv."""
-    own = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    for candidate in [f"python{version}", *map(str, own)]:
-        if (
-            shutil.which(candidate)
-            and not subprocess.run([candidate, "-c", ""], check=False, stderr=subprocess.DEVNULL).returncode
-        ):
-            return candidate
-    sys.exit(f"expected Python {version} on the PATH or in pyenv, found none")
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
