@@ -77,29 +77,34 @@ class WithSources(build_py):
         shutil.copy(root / "CMakeLists.txt", target)
 
 
+def tool(folder):
+    """The program of a build tool's package, which names the folder: only newer ones run as modules."""
+    name = folder.split(".")[0]
+    command = [sys.executable, "-c", f"import {name}; print({folder})"]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Path(run.stdout.strip()) / name
+
+
 class CMakeBuild(build_ext):
     def run(self):
         source = Path(__file__).parent.resolve()
         build = Path(self.build_temp).resolve()
         package = (self.editable_mode and source / "python") or Path(self.build_lib).resolve()
-        ninja = subprocess.run(
-            [sys.executable, "-c", "import ninja; print(ninja.BIN_DIR)"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-        cmake = [sys.executable, "-m", "cmake"]
+        cmake, ninja = tool("cmake.CMAKE_BIN_DIR"), tool("ninja.BIN_DIR")
         configure = [
-            *(*cmake, "-S", source, "-B", build, "-G", "Ninja"),
+            cmake,
+            f"-S{source}",
+            f"-B{build}",
+            "-GNinja",
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-DCMAKE_INSTALL_PREFIX={package}",
             # Without it a cache keeps the path of an isolated build's ninja, deleted since.
-            f"-DCMAKE_MAKE_PROGRAM={Path(ninja) / 'ninja'}",
+            f"-DCMAKE_MAKE_PROGRAM={ninja}",
             f"-DFULLGRAD_CUDA={CUDA}",
             *os.environ.get("CMAKE_ARGS", "").split(),
         ]
         subprocess.run(configure, check=True)
-        subprocess.run([*cmake, "--build", build, "--target", "install"], check=True)
+        subprocess.run([cmake, "--build", build, "--target", "install"], check=True)
 
 
 # CMake places the libraries by itself; the extension tells setuptools that the wheel is not pure Python.
