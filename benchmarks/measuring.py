@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import bootstrap
 
-from keras_fullgrad.maps import libraries
+from keras_fullgrad.native import libraries
 
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:

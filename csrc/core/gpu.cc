@@ -1,5 +1,6 @@
 #include "gpu.h"
 
+#include "activation_cuda.h"
 #include "saliency_cuda.h"
 
 namespace fullgrad {
@@ -21,6 +22,10 @@ GpuFailure gpu_saliency_workspace(const Problem& problem, size_t* bytes) {
 GpuFailure gpu_saliency(const Problem& problem, void* maps, void* workspace, void* stream) {
   return failure(saliency_cuda(problem, maps, workspace, static_cast<cudaStream_t>(stream)),
                  "launching the saliency map");
+}
+
+GpuFailure gpu_activate(const Activating& activating, void* stream) {
+  return failure(activate_cuda(activating, static_cast<cudaStream_t>(stream)), "launching the activation");
 }
 
 }  // namespace fullgrad

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string>
 
+#include "activation.h"
 #include "saliency.h"
 
 namespace fullgrad {
@@ -19,5 +20,8 @@ struct GpuFailure {
 // saliency_cuda_workspace() and saliency_cuda(), of a cudaStream_t.
 FULLGRAD_API GpuFailure gpu_saliency_workspace(const Problem& problem, size_t* bytes);
 FULLGRAD_API GpuFailure gpu_saliency(const Problem& problem, void* maps, void* workspace, void* stream);
+
+// activate_cuda(), of a cudaStream_t.
+FULLGRAD_API GpuFailure gpu_activate(const Activating& activating, void* stream);
 
 }  // namespace fullgrad

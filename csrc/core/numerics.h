@@ -76,6 +76,27 @@ FULLGRAD_INLINE Real load(double value) {
   return static_cast<Real>(value);
 }
 
+// The other way, to the nearest, to even where two are as near.
+template <class Element, class Real>
+FULLGRAD_INLINE Element narrow(Real value) {
+  if constexpr (std::is_same_v<Element, BFloat16>) {
+    const uint32_t bits = cast_bits<uint32_t>(static_cast<float>(value));
+    const uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+    return {static_cast<uint16_t>(value == value ? rounded : 0x7fc0u)};
+  } else if constexpr (std::is_same_v<Element, Float16>) {
+    const uint32_t bits = cast_bits<uint32_t>(static_cast<float>(value));
+    const uint32_t magnitude = bits & 0x7fffffffu;
+    const uint32_t normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+    // A subnormal's step is that of float32 just above 0.5.
+    const uint32_t subnormal = cast_bits<uint32_t>(cast_bits<float>(magnitude) + 0.5f) - cast_bits<uint32_t>(0.5f);
+    const uint32_t finite = magnitude < 113u << 23 ? subnormal : normal;
+    const uint32_t infinite = magnitude >= 0x477ff000u ? 0x7c00u : finite;  // From half a step above the largest.
+    return {static_cast<uint16_t>((value == value ? infinite : 0x7e00u) | (bits >> 16 & 0x8000u))};
+  } else {
+    return static_cast<Element>(value);
+  }
+}
+
 // Calls function(Element()) with the element type.
 template <class Function>
 FULLGRAD_INLINE void with_any_type(DataType type, Function function) {

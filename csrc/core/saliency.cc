@@ -4,25 +4,10 @@
 #include <numeric>
 #include <utility>
 
+#include "names.h"
+
 namespace fullgrad {
 namespace {
-
-template <class Enum, size_t N>
-bool find(std::string_view name, const std::pair<std::string_view, Enum> (&names)[N], Enum* value) {
-  for (const auto& [known, meaning] : names) {
-    if (known == name) {
-      *value = meaning;
-      return true;
-    }
-  }
-  return false;
-}
-
-std::string to_string(const std::vector<int64_t>& shape) {
-  std::string text = "(";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + ")";
-}
 
 using Sizes = std::vector<int64_t>::const_iterator;
 

@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "core/gpu.h"
 #include "problem.h"
@@ -102,6 +103,19 @@ void saliency_map(const py::sequence& gradients, const py::sequence& weights, co
                      reinterpret_cast<void*>(stream)));
 }
 
+void activate(const py::object& x, const std::string& activation, const py::object& out,
+              const std::optional<py::object>& gradient, uintptr_t stream) {
+  const Array values = device_array(x, "x"), result = device_array(out, "out");
+  const Array behind = gradient ? device_array(*gradient, "gradient") : values;
+  if (result.type != values.type || result.shape != values.shape) {
+    throw py::value_error("expected an output of the type and the shape of x");
+  }
+  const Activating activating =
+      activating_of(activation, values, gradient ? &behind : nullptr, const_cast<void*>(result.data));
+  const py::gil_scoped_release release;
+  check(gpu_activate(activating, reinterpret_cast<void*>(stream)));
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_cuda, module) {
@@ -116,6 +130,9 @@ PYBIND11_MODULE(_cuda, module) {
              py::arg("resize") = "half_pixel", py::arg("layout") = "channels_last",
              "Writes the maps, (batch, size), of lists of device arrays, in the order of a CUDA stream (its address), "
              "without waiting for it.");
+  module.def("activate", &activate, py::arg("x"), py::arg("activation"), py::arg("out"), py::kw_only(),
+             py::arg("gradient") = py::none(), py::arg("stream") = 0,
+             "Writes an activation's value at x, or the gradient before it from the one behind it.");
 }
 
 }  // namespace fullgrad

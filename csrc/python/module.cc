@@ -8,9 +8,11 @@
 #include <atomic>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <system_error>
 #include <thread>
 
+#include "core/activation.h"
 #include "core/cpu_instructions.h"
 #include "core/saliency.h"
 #include "problem.h"
@@ -39,18 +41,21 @@ ParallelFor threaded(int threads) {
   };
 }
 
+py::array contiguous(const py::array& array) { return py::array::ensure(array, py::array::c_style); }
+
+Array view_of(const py::array& array) {
+  const DataType type = data_type(array.dtype().attr("name").cast<std::string>());
+  return {array.data(), {array.shape(), array.shape() + array.ndim()}, type};
+}
+
 py::array saliency_map(const std::vector<py::array>& gradients, const std::vector<py::array>& weights,
                        const std::vector<int64_t>& size, const std::string& rectifier, const std::string& rescale,
                        const std::string& channels, const std::string& resize, const std::string& layout, int threads) {
   if (threads < 1) throw py::value_error("expected at least one thread, got " + std::to_string(threads));
-  std::vector<py::array> contiguous;  // Keeps alive what the terms point to.
+  std::vector<py::array> held;  // What the terms point to.
   const auto arrays = [&](const std::vector<py::array>& sources) {
     std::vector<Array> views;
-    for (const py::array& source : sources) {
-      const DataType type = data_type(source.dtype().attr("name").cast<std::string>());
-      contiguous.push_back(py::array::ensure(source, py::array::c_style));
-      views.push_back({contiguous.back().data(), {source.shape(), source.shape() + source.ndim()}, type});
-    }
+    for (const py::array& source : sources) views.push_back(view_of(held.emplace_back(contiguous(source))));
     return views;
   };
   const Problem problem =
@@ -71,6 +76,18 @@ py::array saliency_map(const std::vector<py::array>& gradients, const std::vecto
   const py::gil_scoped_release release;
   saliency_cpu(problem, out, workspace, threaded(threads));
   return maps;
+}
+
+py::array activate(const py::array& x, const std::string& activation, const std::optional<py::array>& gradient,
+                   int threads) {
+  const py::array values = contiguous(x), behind = contiguous(gradient.value_or(x));
+  const Array values_view = view_of(values), behind_view = view_of(behind);
+  py::array out(values.dtype(), values_view.shape);
+  const Activating activating =
+      activating_of(activation, values_view, gradient ? &behind_view : nullptr, out.mutable_data());
+  const py::gil_scoped_release release;
+  activate_cpu(activating, threaded(threads));
+  return out;
 }
 
 FULLGRAD_DISPATCHED float sum(const float* values, int64_t count) {
@@ -109,6 +126,9 @@ PYBIND11_MODULE(_native, module) {
   module.doc() = "The native core on NumPy arrays.";
   module.def("read", &read, py::arg("arrays"), py::kw_only(), py::arg("threads") = 1,
              "Reads float32 arrays once, as the yardstick of what is bound by memory; returns about their sum.");
+  module.def("activate", &activate, py::arg("x"), py::arg("activation"), py::kw_only(),
+             py::arg("gradient") = py::none(), py::arg("threads") = 1,
+             "An activation's value at x, or the gradient before it from the one behind it.");
   module.def("saliency_map", &saliency_map, py::arg("gradients"), py::arg("weights"), py::arg("size"), py::kw_only(),
              py::arg("rectifier") = "absolute", py::arg("rescale") = "none", py::arg("channels") = "mean",
              py::arg("resize") = "half_pixel", py::arg("layout") = "channels_last", py::arg("threads") = 1,

@@ -31,6 +31,14 @@ Problem problem_of(const std::vector<Array>& gradients, const std::vector<Array>
   return problem;
 }
 
+Activating activating_of(const std::string& activation, const Array& x, const Array* gradient, void* out) {
+  Activating activating;
+  const std::string error =
+      make_activating(option<Activation>("activation", activation), x, gradient, out, &activating);
+  if (!error.empty()) throw std::invalid_argument(error);
+  return activating;
+}
+
 DataType data_type(const std::string& name) {
   if (name == "float16") return DataType::kFloat16;
   if (name == "bfloat16") return DataType::kBFloat16;

@@ -13,14 +13,6 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
-template <class Option>
-absl::Status read_option(OpKernelConstruction* context, const char* attribute, Option* option) {
-  std::string name;
-  TF_RETURN_IF_ERROR(context->GetAttr(attribute, &name));
-  if (!parse(name, option)) return invalid_argument("unknown ", attribute, " '", name, "'");
-  return absl::OkStatus();
-}
-
 DataType data_type(tensorflow::DataType type) {
   switch (type) {
     case tensorflow::DT_HALF:
@@ -32,11 +24,6 @@ DataType data_type(tensorflow::DataType type) {
     default:
       return DataType::kFloat32;
   }
-}
-
-Array array_of(const Tensor& tensor) {
-  const auto sizes = tensor.shape().dim_sizes();
-  return {tensor.data(), {sizes.begin(), sizes.end()}, data_type(tensor.dtype())};
 }
 
 std::vector<Array> arrays_of(const OpInputList& tensors) {
@@ -52,6 +39,11 @@ std::vector<int64_t> elements_of(const Tensor& tensor) {
 }
 
 }  // namespace
+
+Array array_of(const Tensor& tensor) {
+  const auto sizes = tensor.shape().dim_sizes();
+  return {tensor.data(), {sizes.begin(), sizes.end()}, data_type(tensor.dtype())};
+}
 
 absl::Status read_options(OpKernelConstruction* context, Options* options) {
   TF_RETURN_IF_ERROR(read_option(context, "rectifier", &options->rectifier));

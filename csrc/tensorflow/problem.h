@@ -2,10 +2,24 @@
 
 #pragma once
 
+#include <string>
+
+#include "compat.h"
 #include "core/saliency.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
 namespace fullgrad {
+
+Array array_of(const tensorflow::Tensor& tensor);
+
+// An attribute that names an option.
+template <class Option>
+absl::Status read_option(tensorflow::OpKernelConstruction* context, const char* attribute, Option* option) {
+  std::string name;
+  TF_RETURN_IF_ERROR(context->GetAttr(attribute, &name));
+  if (!parse(name, option)) return invalid_argument("unknown ", attribute, " '", name, "'");
+  return absl::OkStatus();
+}
 
 absl::Status read_options(tensorflow::OpKernelConstruction* context, Options* options);
 

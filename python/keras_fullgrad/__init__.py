@@ -30,7 +30,7 @@ if keras.backend.backend() != "tensorflow":
 from keras_fullgrad import filters, inspection, maps, methods, metrics, pictures, targets, utils
 from keras_fullgrad.explain import explain, explain_iter
 from keras_fullgrad.explanation import Explanation
-from keras_fullgrad.maps.native import warn_without_native
+from keras_fullgrad.native.loading import warn_without_native
 from keras_fullgrad.pictures import overlay
 from keras_fullgrad.reporting import report
 from keras_fullgrad.running.memory import keep_host_memory

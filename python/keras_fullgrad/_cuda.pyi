@@ -1,6 +1,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+def activate(
+    x: Any, activation: str, out: Any, *, gradient: Any | None = None, stream: int = 0
+) -> None: ...
 def workspace(
     gradients: Sequence[Any],
     weights: Sequence[Any],

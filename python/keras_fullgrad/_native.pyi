@@ -2,6 +2,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+def activate(
+    x: np.ndarray, activation: str, *, gradient: np.ndarray | None = None, threads: int = 1
+) -> np.ndarray: ...
 def read(arrays: Sequence[np.ndarray], *, threads: int = 1) -> float: ...
 def saliency_map(
     gradients: Sequence[np.ndarray],

@@ -47,8 +47,8 @@ def gradients(
         source: Of several inputs the one to draw the map over: its index in a list, its key in a dictionary,
             or its name in the model. ``all``: a map over each that has positions; ``maps``, ``terms`` and
             ``left_out`` are then lists or dictionaries as the inputs are.
-        fold_batch_norms: Whether batch norms are computed in one with the layers before them, and
-            convolutions of one channel a group as depthwise ones.
+        fold_batch_norms: Whether the model is computed with fewer passes over memory: batch norms in one with
+            the layers before them, padding in the convolution, and more, with the same terms.
         batch_size: Images computed at a time. None: by their size and the machine's memory.
         verbose: 0 for no progress bar, 1 or "auto" for one.
         steps: At most as many batches.
@@ -135,8 +135,8 @@ def full_gradients(
         positions: From a layer's name and its term to the term over a grid of the image, (images, space,
             channels), or to None, which leaves it out; called where the place is not known.
         backend: What runs the fused op: ``native``, ``tensorflow``, or ``auto``.
-        fold_batch_norms: Whether batch norms are computed in one with the layers before them, and
-            convolutions of one channel a group as depthwise ones.
+        fold_batch_norms: Whether the model is computed with fewer passes over memory: batch norms in one with
+            the layers before them, padding in the convolution, and more, with the same terms.
         batch_size: Images computed at a time. None: by their size and the machine's memory.
         verbose: 0 for no progress bar, 1 or "auto" for one.
         steps: At most as many batches.

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import keras_fullgrad as ke
 import keras_fullgrad_cli as cli
-from keras_fullgrad.maps import libraries, native
+from keras_fullgrad.native import libraries, loading
 
 
 def info(*options):
@@ -42,7 +42,7 @@ def test_a_table_for_people():
 
 
 def test_a_missing_library_is_advised_on(monkeypatch):
-    monkeypatch.setattr(native, "load", lambda: (None, "it is missing; build it"))
+    monkeypatch.setattr(loading, "load", lambda: (None, "it is missing; build it"))
     facts = json.loads(info("--json"))
     assert facts["native op"] is False
     assert facts["kernels"] == []
@@ -51,7 +51,7 @@ def test_a_missing_library_is_advised_on(monkeypatch):
 
 
 def test_gpus_are_named(monkeypatch):
-    monkeypatch.setattr(native, "why_not_native", lambda: "")
+    monkeypatch.setattr(loading, "why_not_native", lambda: "")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
     details = {"device_name": "Card", "compute_capability": (9, 0)}
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)

@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-KERNEL_SOURCES = ["csrc/core/saliency.cc", "csrc/core/saliency_cuda.cu", "csrc/core/gpu.cc"]
+KERNEL_SOURCES = [
+    *("csrc/core/activation.cc", "csrc/core/activation_cuda.cu", "csrc/core/gpu.cc"),
+    *("csrc/core/saliency.cc", "csrc/core/saliency_cuda.cu"),
+]
 ALIGNMENT = 64
 
 
@@ -63,6 +66,13 @@ class Device:
         result = self.get(maps)
         del owner
         return result
+
+    def activate(self, x, activation, gradient=None, offset=0):
+        """An activation of NumPy arrays; what the kernel has not written is a NaN."""
+        out = self.put(np.full(x.shape, np.nan, x.dtype))
+        gradient = None if gradient is None else self.put(gradient, offset)
+        self.module.activate(self.put(x, offset), activation, out, gradient=gradient)
+        return self.get(out)
 
 
 class EmulatedDevice(Device):

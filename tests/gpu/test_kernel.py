@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import oracle
+from activation_oracle import ACTIVATIONS, assert_right, draw
 from oracle import DTYPES, SIZES, assert_close, draw_terms
 
 pytestmark = pytest.mark.xdist_group("emulator")  # Compiled by one process.
@@ -287,3 +288,11 @@ def test_maps_and_workspace_have_to_fit(emulated):
     wrong = emulated.put(np.zeros([2, 4, 5], np.float32))
     with pytest.raises(ValueError, match=r"maps of float32 and shape \(2, 4, 4\), got shape \(2, 4, 5\)"):
         emulated.module.saliency_map(gradients, weights, (4, 4), wrong, address, needed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(device, name, dtype):
+    for size in (1, 255, 257, 20_003):
+        x, gradient = draw(size, dtype)
+        assert_right(name, x, device.activate(x, name), gradient, device.activate(x, name, gradient))

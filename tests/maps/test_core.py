@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import oracle
 from keras_fullgrad import _native
-from keras_fullgrad.maps import libraries
+from keras_fullgrad.native import libraries
 from oracle import DTYPES, SIZES, assert_close, draw_terms
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 import oracle
-from keras_fullgrad.maps import filters, libraries, native, op, reference
+from keras_fullgrad.maps import filters, op, reference
+from keras_fullgrad.native import libraries, loading
 from oracle import assert_close, draw_terms
 
 PSI = {names: psi for psi, names in filters.NATIVE.items()}
@@ -225,7 +226,7 @@ def test_a_saved_model_runs_with_tensorflow_and_the_library_alone(tmp_path):
 
     tf.saved_model.save(Module(), str(tmp_path))
     printed = subprocess.run(
-        [sys.executable, "-c", SAVED, str(tmp_path), str(libraries.ops(native.tensorflow_minor()))],
+        [sys.executable, "-c", SAVED, str(tmp_path), str(libraries.ops(loading.tensorflow_minor()))],
         check=True,
         capture_output=True,
         text=True,

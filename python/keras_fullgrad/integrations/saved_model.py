@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from keras_fullgrad import _tensorflow
 from keras_fullgrad.explanation import Explanation
-from keras_fullgrad.maps import filters, libraries, native
+from keras_fullgrad.maps import filters
 from keras_fullgrad.methods import gradient
 from keras_fullgrad.methods.meta import Method
+from keras_fullgrad.native import libraries, loading
 from keras_fullgrad.targets.outputs import as_target
 from keras_fullgrad.targets.target import Target
 
@@ -115,11 +116,12 @@ def _specs(model: keras.Model) -> Any:
 
 def _with_library(folder: Path) -> Path | None:
     """Copies op and core into a SavedModel that needs them, where the format leaves room for such files."""
-    if native.OP not in _tensorflow.operations_of_saved_model(folder):
+    operations = _tensorflow.operations_of_saved_model(folder)
+    if not any(each.startswith(loading.OPS) for each in operations):
         return None
     extra = folder / "assets.extra"
     extra.mkdir(exist_ok=True)
-    library = libraries.ops(native.tensorflow_minor())
+    library = libraries.ops(loading.tensorflow_minor())
     if library is None:
         raise FileNotFoundError("expected the op library that the model was traced with, found it no more")
     shutil.copy(library.parent / libraries.CORE, extra)

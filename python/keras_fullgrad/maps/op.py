@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_fullgrad.maps import filters, native, reference
+from keras_fullgrad.maps import filters, reference
+from keras_fullgrad.native import loading
 
 BACKENDS = ("auto", "native", "tensorflow")
 
@@ -79,7 +80,7 @@ def saliency_map(
         weight if weight.shape.rank == 1 else tf.cast(weight, gradient.dtype)
         for gradient, weight in zip(gradients, weights, strict=True)
     ]
-    return native.load()[0].keras_fullgrad_saliency_map(
+    return loading.load()[0].keras_fullgrad_saliency_map(
         gradients=gradients,
         weights=weights,
         size=size,
@@ -148,7 +149,7 @@ def _check_shapes(
 
 def _runs_natively(psi: filters.Filter, backend: str) -> bool:
     known = psi in filters.NATIVE
-    library, reason = native.load()
+    library, reason = loading.load()
     if backend == "native":
         if library is None:
             raise RuntimeError(f"backend='native' needs the native library: {reason}")
@@ -158,5 +159,5 @@ def _runs_natively(psi: filters.Filter, backend: str) -> bool:
                 f"got {psi!r}; backend='auto' runs it in TensorFlow"
             )
     if backend == "auto":
-        return known and library is not None and not native.left_to_tensorflow_on_gpus()
+        return known and library is not None and not loading.left_to_tensorflow_on_gpus()
     return backend == "native"

@@ -131,10 +131,11 @@ def full_gradients(
             whose place in the image is not known. It returns the term over a grid of the image, (batch,
             space, channels), or None to leave it out.
         backend: ``native``, ``tensorflow``, or ``auto``.
-        fold_batch_norms: Whether a batch norm and the convolution or dense layer before it are computed as
-            one where nothing else sees what is between them, and convolutions of one channel a group as
-            depthwise ones. All keep their terms, and weights are read at each call. Only in a traced
-            function, and without ``implicit_biases``.
+        fold_batch_norms: Whether the model is computed with fewer passes over memory: a batch norm and the
+            convolution or dense layer before it as one where nothing else sees what is between them,
+            convolutions of one channel a group as depthwise ones, padding in the convolution, and SiLU,
+            hard SiLU and GELU in one native operation. All keep their terms, and weights are read at each
+            call. Only in a traced function, and without ``implicit_biases``.
         spatial_axis: The axes of positions, as keras-explainable's calls name them. None: as the model's
             layers say.
 
@@ -168,6 +169,7 @@ def full_gradients(
         biases=biases,
         implicit_biases=bool(implicit_biases),
         fold_batch_norms=fold_batch_norms,
+        native=backend != "tensorflow",
         source=drawn,
         channel_axis=channel_axis(drawn, spatial_axis),
     )

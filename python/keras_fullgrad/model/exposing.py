@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from keras_fullgrad import _keras
 from keras_fullgrad.model import affine, calling, layers, listening, logits, random_numbers
-from keras_fullgrad.model.folding import Folding
+from keras_fullgrad.model.rewriting import Rewriting
 
 Link = Literal["bias", "output", "input"]
 
@@ -110,7 +109,7 @@ class ExposedModel(keras.Model):
         inputs: Any,
         training: bool = False,
         substitute: listening.Substitute | None = None,
-        folding: Folding | None = None,
+        rewriting: Rewriting | None = None,
         output: str | int | None = None,
     ) -> Heard:
         """Calls the model.
@@ -119,8 +118,8 @@ class ExposedModel(keras.Model):
             inputs: The inputs of the model.
             training: Whether layers run as in training.
             substitute: What may replace signals on their way, as `listening.listening` takes it.
-            folding: What computes batch norms in one with the layers before them, whose own signals are
-                then seen only by their gradients.
+            rewriting: What computes layers another way. The signals before batch norms that it computes in
+                one with the layers before them are then seen only by their gradients.
             output: Which of the outputs is wanted; see `logits.chosen`. None: all.
 
         Returns:
@@ -132,9 +131,9 @@ class ExposedModel(keras.Model):
         heard = [self.model, *layers.flatten_layers(self.model)]
         while True:
             applications: list[listening.Application] = []
-            replace = None if folding is None else functools.partial(folding.replace, applications)
+            rules = (None, None) if rewriting is None else rewriting.of_call(applications)
             with (
-                listening.listening(heard, applications.append, substitute, replace),
+                listening.listening(heard, applications.append, substitute, *rules),
                 _keras.any_size(heard),
                 _keras.floats_kept(heard),
                 contextlib.nullcontext() if training else random_numbers.repeated(),
@@ -142,7 +141,7 @@ class ExposedModel(keras.Model):
                 outputs = _present(calling.call(self.model, inputs, training))
             explained, activations = self._explained(outputs, output, applications)
             flat = keras.tree.flatten(explained)
-            if folding is None or folding.settled([*flat, *keras.tree.flatten(outputs)]):
+            if rewriting is None or rewriting.folding.settled([*flat, *keras.tree.flatten(outputs)]):
                 break
 
         found = [
@@ -150,7 +149,8 @@ class ExposedModel(keras.Model):
             for position, endpoint in enumerate(self.arguments)
             for tensor in self._found(applications, endpoint)
         ]
-        if folding is not None:
+        if rewriting is not None:
+            folding = rewriting.folding
             found = [Signal(signal.position, *folding.find(signal.tensor)) for signal in found]
             explained = keras.tree.map_structure(folding.keep_fusions, explained)
         return Heard(explained, found, activations, outputs)

@@ -43,12 +43,20 @@ Substitute = Callable[[keras.Layer, tf.Tensor], tf.Tensor]
 """Takes a layer and a signal of floating type that its own operations made; returns what goes on."""
 
 
+Replace = Callable[..., tf.Tensor | None]
+"""Takes a layer and its arguments; returns what it puts out, or None to let it be called."""
+
+Activate = Callable[[Callable[..., Any], tf.Tensor], tf.Tensor | None]
+"""Takes an activation and what a layer hands to it; returns what it puts out, or None to let it be called."""
+
+
 @contextlib.contextmanager
 def listening(
     layers: Sequence[keras.Layer],
     report: Callable[[Application], None],
     substitute: Substitute | None = None,
-    replace: Callable[..., tf.Tensor | None] | None = None,
+    replace: Replace | None = None,
+    activate: Activate | None = None,
 ) -> Iterator[None]:
     """Reports each call of ``layers`` that this thread makes, and lets their signals be replaced.
 
@@ -63,8 +71,8 @@ def listening(
         layers: The layers to listen to.
         report: Called after each call of one of them.
         substitute: What may replace signals. None: nothing does.
-        replace: Called with a layer and its arguments, before the layer is; what it returns, if anything, the
-            layer puts out without being called.
+        replace: What may take the place of layers. None: nothing does.
+        activate: What may take the place of layers' own activations. None: nothing does.
 
     Yields:
         Nothing; the layers report until the context is left.
@@ -76,7 +84,7 @@ def listening(
         >>> seen[0].output.shape
         TensorShape([1, 2])
     """
-    listener = _Listener(layers, report, substitute, replace)
+    listener = _Listener(layers, report, substitute, replace, activate)
     outer = _HERE.listener
     with contextlib.ExitStack() as patches:
         for layer in layers:
@@ -135,11 +143,13 @@ class _Listener:
         layers: Sequence[keras.Layer],
         report: Callable[[Application], None],
         substitute: Substitute | None,
-        replace: Callable[..., tf.Tensor | None] | None,
+        replace: Replace | None,
+        activate: Activate | None,
     ) -> None:
         self._layers = {id(layer): layer for layer in layers}
         self._report = report
         self._replace = replace
+        self._activate = activate
         self._signals = _Signals(substitute)
         self._frames: list[_Frame] = []
 
@@ -182,13 +192,17 @@ class _Listener:
         with _keras.replaced(layer, "activation", make):
             yield
 
-    def activation(self, layer: keras.Layer, x: Any) -> Any:
-        """Notes what a layer hands to its activation; returns what is to be handed on."""
+    def activation(self, layer: keras.Layer, function: Callable[..., Any], x: Any) -> tuple[Any, Any]:
+        """Notes what a layer hands to its activation.
+
+        Returns:
+            What is to be handed on; and what the activation puts out, where it is not to be called.
+        """
         if not self._frames or self._frames[-1].layer is not layer:
-            return x
+            return x, None
         x = self._signals.pass_on(layer, x)
         self._frames[-1].preactivations.append(x)
-        return x
+        return x, None if self._activate is None else self._activate(function, x)
 
 
 def _activation_through_listener(layer: keras.Layer, activation: Any) -> Callable[..., Any]:
@@ -200,7 +214,9 @@ def _activation_through_listener(layer: keras.Layer, activation: Any) -> Callabl
     def heard(x: Any, *args: Any, **kwargs: Any) -> Any:
         listener = _HERE.listener
         if listener is not None and listener.hears(layer):
-            x = listener.activation(layer, x)
+            x, output = listener.activation(layer, activation, x)
+            if output is not None and not args and not kwargs:
+                return output
         return activation(x, *args, **kwargs)
 
     return heard

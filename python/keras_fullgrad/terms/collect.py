@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from keras_fullgrad.model import affine, layers
 from keras_fullgrad.model.exposing import ExposedModel, Heard, Signal
-from keras_fullgrad.model.folding import Folding
+from keras_fullgrad.model.rewriting import Rewriting
 from keras_fullgrad.targets.outputs import as_target
 from keras_fullgrad.targets.target import Target
 from keras_fullgrad.terms import implicit
@@ -136,6 +136,7 @@ def forward(
     biases: Sequence[tf.Tensor] | None = None,
     implicit_biases: bool = False,
     fold_batch_norms: bool = False,
+    native: bool = True,
     source: tf.Tensor | None = None,
     channel_axis: int | None = None,
 ) -> ForwardPass:
@@ -150,8 +151,9 @@ def forward(
         biases: A bias for each exposed layer. None: read from the layers.
         implicit_biases: Whether to collect implicit biases too, which takes a pass through the model of
             its own. With them, the terms add up to the logit.
-        fold_batch_norms: Whether to compute batch norms in one with the layers before them, in a traced
-            function and without implicit biases, which are of all signals.
+        fold_batch_norms: Whether to compute the model by the rules of `model.rewriting`, in a traced function
+            and without implicit biases, which are of all signals.
+        native: Whether these may use the native library.
         source: The input that a map is drawn over. None: the first of them.
         channel_axis: The axis of its channels. None: the one that convolutions add up.
 
@@ -179,7 +181,7 @@ def forward(
     floating = [x for x in given if x.dtype.is_floating]
     source = given[0] if source is None else source
     before = None if tf.executing_eagerly() else len(source.graph.get_operations())
-    folding = Folding() if fold_batch_norms and not implicit_biases else None
+    rewriting = Rewriting(native) if fold_batch_norms and not implicit_biases else None
     listened: list[tuple[keras.Layer, tf.Tensor]] = []
 
     def note(layer: keras.Layer, signal: tf.Tensor) -> tf.Tensor:
@@ -194,7 +196,7 @@ def forward(
             heard = model.signals(
                 inputs,
                 substitute=note if implicit_biases else None,
-                folding=folding,
+                rewriting=rewriting,
                 output=target.output,
             )
         else:
@@ -208,7 +210,7 @@ def forward(
     if not exposed or biases is not None:
         terms, unseen = _given_terms(model, signals, biases), list[str]()
     else:
-        terms, unseen = _explicit_terms(model, signals, folding, graph, implicit_biases)
+        terms, unseen = _explicit_terms(model, signals, rewriting, graph, implicit_biases)
     if implicit_biases:
         _warn_of_random_numbers(graph, before)
         # What does not depend on the inputs is a bias of the layer that takes it in, its own biases included.
@@ -263,13 +265,13 @@ def _given_terms(
 def _explicit_terms(
     model: ExposedModel,
     signals: Sequence[Signal],
-    folding: Folding | None,
+    rewriting: Rewriting | None,
     graph: tf.Graph | None,
     implicit_biases: bool,
 ) -> tuple[list[Term], list[str]]:
     """Terms of the layers' own biases, and the layers whose biases are read where they are not heard."""
     names = layers.layer_names(model.model)
-    read = affine.bias if folding is None else folding.bias
+    read = affine.bias if rewriting is None else rewriting.folding.bias
     terms: list[Term] = []
     heard = {signal.position for signal in signals}
     unseen = []

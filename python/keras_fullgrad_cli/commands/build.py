@@ -24,7 +24,7 @@ def build() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # That there is none is known.
         start()
-    from keras_fullgrad.maps import libraries, native
+    from keras_fullgrad.native import libraries, loading
 
     cmake, ninja = _tool("cmake"), _tool("ninja")
     if cmake is None:
@@ -43,13 +43,13 @@ def build() -> None:
         *([f"-DFULLGRAD_CORE={core}"] if core.exists() and not other_core else []),
         *(["-GNinja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []),
     ]
-    version = f"TensorFlow {native.tensorflow_minor()}"
+    version = f"TensorFlow {loading.tensorflow_minor()}"
     with tempfile.TemporaryDirectory() as folder, working(f"compiling for {version}"):
         _run(cmake, "-S", sources, "-B", folder, *options)
         _run(cmake, "--build", folder, "--target", "install")
-    native.load.cache_clear()
-    if not native.native_available():
-        fail(f"compiled, but {native.why_not_native()}")
+    loading.load.cache_clear()
+    if not loading.native_available():
+        fail(f"compiled, but {loading.why_not_native()}")
     print(f"the native op for {version} is in {cache}")
 
 

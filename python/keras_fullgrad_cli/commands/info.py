@@ -15,7 +15,7 @@ def info(as_json: AsJson = False) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # What they say stands under advice.
         start()
-        from keras_fullgrad.maps import environment
+        from keras_fullgrad.native import environment
 
         facts = environment.facts()
     if as_json:

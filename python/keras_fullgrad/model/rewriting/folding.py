@@ -16,8 +16,8 @@ from keras import layers
 
 from keras_fullgrad import _keras
 from keras_fullgrad.model import affine
-from keras_fullgrad.model.depthwise import Depthwise, is_depthwise
 from keras_fullgrad.model.listening import Application
+from keras_fullgrad.model.rewriting.convolutions import as_computed
 
 # Those that TensorFlow makes one operation of with a convolution.
 _SUMS = ("Add", "AddV2", "AddN")
@@ -41,20 +41,16 @@ class Fold(NamedTuple):
 
 
 class Folding:
-    """Takes the place of layers while a model is called, as `model.listening.listening` lets it.
+    """The batch norms of a call of a model, and which of them are computed in one with the layers before.
 
     The slope and the bias of each are computed once, for the call and for the terms of the map.
 
+    Attributes:
+        folds: Those that are computed in one with the layer before them.
+
     Example:
-        >>> import functools
-        >>> from keras_fullgrad.model.exposing import expose
-        >>> model = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Conv2D(2, 3),
-        ...                           keras.layers.BatchNormalization()])
-        >>> folding = Folding()
-        >>> signals = functools.partial(expose(model).signals, folding=folding)
-        >>> heard = tf.function(signals, autograph=False)(tf.ones([1, 8, 8, 3]))
-        >>> len(folding.folds)
-        1
+        >>> Folding().folds
+        []
     """
 
     def __init__(self) -> None:
@@ -63,33 +59,7 @@ class Folding:
         # By the graph too: the body of a loop is one of its own, whose tensors are out of reach elsewhere.
         self._affine: dict[tuple[int, tf.Graph], tuple[tf.Tensor, tf.Tensor]] = {}
 
-    def replace(
-        self, applications: Sequence[Application], layer: keras.Layer, *args: Any, **kwargs: Any
-    ) -> tf.Tensor | None:
-        """Computes what a layer puts out another way, where there is a cheaper one.
-
-        A batch norm is computed in one with the layer before it, a convolution of one channel a group as a
-        depthwise one.
-
-        Args:
-            applications: The calls of layers so far.
-            layer: The layer that is called.
-            *args: Its arguments.
-            **kwargs: Its arguments by name.
-
-        Returns:
-            Its output, or None where the layer is to be called as it is.
-        """
-        # Only a traced function leaves out what the layer before computed alone.
-        if tf.executing_eagerly():
-            return None
-        if is_depthwise(layer):
-            return _keras.call_as(layer, Depthwise(layer), *args, **kwargs)
-        if type(layer) is keras.layers.BatchNormalization:
-            return self._normalize(applications, layer, *args, **kwargs)
-        return None
-
-    def _normalize(
+    def normalize(
         self,
         applications: Sequence[Application],
         norm: keras.layers.BatchNormalization,
@@ -97,6 +67,18 @@ class Folding:
         training: bool | None = None,
         mask: tf.Tensor | None = None,
     ) -> tf.Tensor | None:
+        """Computes a batch norm, in one with the layer before it where that can be.
+
+        Args:
+            applications: The calls of layers so far.
+            norm: The batch norm that is called.
+            inputs: What it is called with.
+            training: Whether as in training.
+            mask: Its mask.
+
+        Returns:
+            Its output, or None where it is to be called as it is.
+        """
         if training or inputs.dtype != norm.compute_dtype:
             return None
         slope, bias = self._slope_and_bias(norm)
@@ -105,7 +87,8 @@ class Folding:
             return affine.apply(norm, slope, bias, inputs) if norm.variable_dtype == inputs.dtype else None
         if before.layer.use_bias:
             bias += slope * tf.cast(affine.bias(before.layer), slope.dtype)
-        output = _keras.call_as(before.layer, _Scaled(before.layer, slope), before.input)
+        stand_in, x = as_computed(applications, before.layer, before.input)
+        output = _keras.call_as(before.layer, _Scaled(before.layer, slope, stand_in), x)
         # One operation, which TensorFlow fuses with the layer's own and with an activation after it.
         axis = affine.channel_axis(before.layer)
         output = tf.nn.bias_add(output, tf.cast(bias, output.dtype), data_format="NC" if axis == 1 else None)
@@ -221,8 +204,8 @@ class _Scaled:
     use_bias = False
     bias = None
 
-    def __init__(self, layer: keras.Layer, slope: tf.Tensor) -> None:
-        self._as = Depthwise(layer) if is_depthwise(layer) else layer
+    def __init__(self, layer: keras.Layer, slope: tf.Tensor, stand_in: Any) -> None:
+        self._as = stand_in
         name, along = _KERNELS[type(layer)]
         kernel = tf.cast(getattr(layer, name), slope.dtype)
         setattr(self, name, tf.cast(kernel * along(slope, kernel), layer.compute_dtype))

@@ -8,7 +8,9 @@ import keras
 import tensorflow as tf
 
 from keras_fullgrad import _tensorflow
-from keras_fullgrad.maps import libraries, native
+from keras_fullgrad.native import libraries, loading
+
+_OP = "KerasFullgrad>SaliencyMap"
 
 
 def facts() -> dict[str, Any]:
@@ -23,16 +25,16 @@ def facts() -> dict[str, Any]:
         >>> facts()["native op"]
         True
     """
-    library = libraries.ops(native.tensorflow_minor())
+    library = libraries.ops(loading.tensorflow_minor())
     built = {} if library is None else libraries.build_facts(library.parent)
     gpus = [_describe(gpu) for gpu in tf.config.list_physical_devices("GPU")]
-    kernels = _tensorflow.devices_with_kernel(native.OP) if native.native_available() else []
-    advice = [reason] if (reason := native.why_not_native()) else []
+    kernels = _tensorflow.devices_with_kernel(_OP) if loading.native_available() else []
+    advice = [reason] if (reason := loading.why_not_native()) else []
     if not gpus and tf.test.is_built_with_cuda():
         advice.append(
             "TensorFlow is built for GPUs and sees none: check nvidia-smi, or install 'keras-fullgrad[cpu]'"
         )
-    if not gpus and native.native_available() and "GPU" not in kernels:
+    if not gpus and loading.native_available() and "GPU" not in kernels:
         advice.append("for a GPU, where nvcc is found: FULLGRAD_CUDA=ON keras-fullgrad build")
     return {
         "keras-fullgrad": version("keras-fullgrad"),
@@ -40,7 +42,7 @@ def facts() -> dict[str, Any]:
         "Keras": keras.__version__,
         "TensorFlow": tf.__version__,
         "built for TensorFlow": libraries.minors(),
-        "native op": native.native_available(),
+        "native op": loading.native_available(),
         "kernels": kernels,
         "CPU instruction sets": built.get("instruction_sets", []),
         "CUDA toolkit": built.get("cuda_version"),

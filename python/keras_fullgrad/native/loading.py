@@ -1,4 +1,4 @@
-"""The native op library: whether it is there, fits this TensorFlow and these GPUs, and why not."""
+"""The native library: whether it is there, fits this TensorFlow and these GPUs, and why not."""
 
 import ctypes
 import functools
@@ -9,10 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_fullgrad.maps import libraries
+from keras_fullgrad.native import libraries
 
-OP = "KerasFullgrad>SaliencyMap"
-"""The op's name in graphs."""
+OPS = "KerasFullgrad>"
+"""What the names of the ops begin with in graphs."""
 
 _SWITCH = "FULLGRAD_NATIVE"
 """The environment variable that, set to OFF, leaves the library alone, and its absence unsaid."""

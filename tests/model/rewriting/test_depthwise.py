@@ -3,14 +3,12 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
 
 import keras_fullgrad as ke
 import zoo
-from keras_fullgrad.model.depthwise import is_depthwise
-from keras_fullgrad.model.exposing import expose
-from keras_fullgrad.model.folding import Folding
+from keras_fullgrad.model.rewriting.depthwise import is_depthwise
+from rewritten import assert_same, images, operations
 
 pytestmark = pytest.mark.slow
 
@@ -38,27 +36,12 @@ def net(dtype="float64", norm=False, layer=layers.Conv2D, **options):
     return model
 
 
-def operations(model):
-    """The types of the operations of a model that is traced."""
-    x = tf.ones([1, *model.inputs[0].shape[1:]], model.inputs[0].dtype)
-    signals = tf.function(lambda x: expose(model).signals(x, folding=Folding()).outputs, autograph=False)
-    return {op.type for op in signals.get_concrete_function(x).graph.get_operations()}
-
-
 @pytest.mark.parametrize("norm", [False, True], ids=["", "norm"])
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_maps_and_terms_are_the_same(name, norm):
     model = net(norm=norm, **CONVOLUTIONS[name])
-    x = np.random.default_rng(0).normal(size=[3, 12, 12, 3])
-    options = {"verbose": 0, "return_terms": True, "implicit_biases": False}
-    found = ke.full_gradients(model, x, **options)
-    expected = ke.full_gradients(model, x, fold_batch_norms=False, **options)
     assert "DepthwiseConv2dNative" in operations(model)
-    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-12)
-    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-12 * np.abs(expected.maps).max())
-    assert list(found.terms) == list(expected.terms)
-    for name, term in expected.terms.items():
-        np.testing.assert_allclose(found.terms[name], term, atol=1e-12 * np.abs(term).max(), err_msg=name)
+    assert_same(model, images(model), 1e-12, implicit_biases=False)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
