@@ -1,9 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-def activate(
-    x: Any, activation: str, out: Any, *, gradient: Any | None = None, stream: int = 0
-) -> None: ...
+def activate(x: Any, activation: str, out: Any, *, gradient: Any | None = None, stream: int = 0) -> None: ...
 def workspace(
     gradients: Sequence[Any],
     weights: Sequence[Any],

@@ -12,10 +12,21 @@ from keras_fullgrad.model import layers
 
 _PLAIN = frozenset([bool, int, float, complex, str, bytes, type(None)])
 
-# What Keras itself assigns while layers are called and models trained.
-_BOOKKEEPING = {
-    *("_called", "_loss_ids", "_losses", "_losses_override", "_metrics"),
-    *("_self_setattr_tracking", "_self_update_uid"),
+# What every layer has for Keras's own use: it keeps track of calls, variables and saving, and decides nothing
+# of what is computed. It is most of the attributes, and reading all of a deep net takes milliseconds.
+_DECIDING = {
+    "_dtype_policy",
+    "_input_spec",
+    "_remat_mode",
+    "_supports_masking",
+    "_trainable",
+    "autocast",
+    "built",
+}
+_BOOKKEEPING = frozenset(vars(keras.layers.Layer())) - _DECIDING | {
+    *("_self_name_based_restores", "_self_saveable_object_factories", "_self_update_uid"),
+    *("_self_unconditional_checkpoint_dependencies", "_self_unconditional_deferred_dependencies"),
+    "_self_unconditional_dependency_names",
 }
 _TRAINING = {
     *("compiled", "history", "loss", "optimizer", "run_eagerly", "steps_per_execution"),
@@ -45,17 +56,14 @@ def configuration(model: keras.Model) -> Hashable:
         >>> configuration(model) == before
         False
     """
-    marks = [
-        (name, _mark(value))
-        for name, value in _keras.attributes(model).items()
-        if name[0] != "_" and name not in _TRAINING
-    ]
+    marks: list[Hashable] = []
+    for name, value in _keras.attributes(model).items():
+        if name[0] != "_" and name not in _TRAINING:
+            marks += (name, _mark(value))
     for layer in layers.flatten_layers(model):
-        marks += [
-            (name, _mark(value))
-            for name, value in _keras.attributes(layer).items()
-            if name not in _BOOKKEEPING
-        ]
+        for name, value in _keras.attributes(layer).items():
+            if name not in _BOOKKEEPING:
+                marks += (name, value if type(value) in _PLAIN else _mark(value))
     return tuple(marks)
 
 
