@@ -1,10 +1,10 @@
 """FullGrad maps of whole nets against the plain input gradient: time and peak memory.
 
-Checks the answers, then times, for the same tensors and classes:
+Checks the answers, then times, for the same images and classes, arrays in and arrays out:
 
-- plain: the input gradient alone, which no map can do without;
-- full: FullGrad maps;
-- reference: the same in TensorFlow's own ops, batch norms not folded;
+- plain: the input gradient alone, as TensorFlow computes it in one `tf.function`;
+- full: `ke.full_gradients`, as a user calls it;
+- reference: the same in TensorFlow's own ops, the model computed as it is;
 - retraced: as keras-explainable does it: a new `tf.function` for each call, and every channel resized before
   the mean. It takes the most memory by far; `--retraced-repeats 0` leaves it out.
 
@@ -32,9 +32,13 @@ NETS = {
     "Xception": 299,
     "ResNet50": 224,
     "VGG16": 224,
-    "EfficientNetB0": 224,
-    "MobileNetV2": 224,
+    "InceptionV3": 299,
     "DenseNet121": 224,
+    "NASNetMobile": 224,
+    "EfficientNetB0": 224,
+    "EfficientNetV2B0": 224,
+    "MobileNetV2": 224,
+    "MobileNetV3Small": 224,
     "ConvNeXtTiny": 224,
 }
 BATCHES = [1, 4, 8]
@@ -43,20 +47,38 @@ IN_MEMORY = ("plain", "full", "reference")
 traced = functools.partial(tf.function, autograph=False)
 
 
-def runs_of(name, batch):
-    """What there is to run, by its name; nothing is traced yet."""
+def drawn(name):
+    """A net of keras.applications; no bias of it is 0, and so would be its term."""
     keras.utils.set_random_seed(0)
     model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
     for weight in model.weights:
-        if weight.name in ("bias", "beta"):  # Zero in a new net, and so would be their terms.
+        if weight.name in ("bias", "beta"):
             weight.assign(keras.random.normal(weight.shape, stddev=0.1))
-    x = tf.random.stateless_uniform([batch, NETS[name], NETS[name], 3], [0, 0], -1, 1)
-    y = tf.zeros([batch, 1], tf.int64)
+    return model
+
+
+def drawn_batch(batch, size):
+    """Images and classes, arrays."""
+    x = np.random.default_rng(0).uniform(-1, 1, [batch, *size, 3]).astype(np.float32)
+    return x, np.zeros([batch, 1], np.int64)
+
+
+def plain_and_full(model, x, y, **options):
+    """The input gradient, and the map."""
+    gradient = traced(plain_gradient(model))
+    options = {"batch_size": len(x), "verbose": 0, "implicit_biases": False, "postprocessing": None} | options
+    return {
+        "plain": lambda: gradient(tf.constant(x), tf.constant(y)).numpy(),
+        "full": lambda: ke.full_gradients(model, x, y, **options).maps,
+    }
+
+
+def runs_of(name, batch):
+    """What there is to run, by its name; nothing is traced yet."""
+    model = drawn(name)
+    x, y = drawn_batch(batch, [NETS[name]] * 2)
     exposed = ke.inspection.expose(model)
     biases = ke.inspection.biases([endpoint.layer for endpoint in exposed.arguments])
-
-    def full(x, y, **options):
-        return ke.methods.gradient.full_gradients(model, x, y, **options)[1]
 
     def resized_first(x, y):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -72,11 +94,11 @@ def runs_of(name, batch):
                 maps += tf.reduce_mean(tf.image.resize(term, x.shape[1:3]), axis=-1, keepdims=True)
         return maps
 
-    reference = functools.partial(full, backend="tensorflow", fold_batch_norms=False)
-    functions = (plain_gradient(model), full, reference)
-    runs = {way: traced(function) for way, function in zip(IN_MEMORY, functions, strict=True)}
-    runs["retraced"] = lambda x, y: traced(resized_first)(x, y)
-    return {way: lambda run=run: run(x, y).numpy() for way, run in runs.items()}
+    reference = plain_and_full(model, x, y, backend="tensorflow", fold_batch_norms=False)["full"]
+    return plain_and_full(model, x, y) | {
+        "reference": reference,
+        "retraced": lambda: traced(resized_first)(tf.constant(x), tf.constant(y)).numpy(),
+    }
 
 
 def seconds_of(name, batch, repeats, retraced_repeats):

@@ -1,8 +1,8 @@
 """Where the time of a net goes, by TensorFlow's operations: the plain input gradient beside a FullGrad map.
 
 A net is one of keras.applications, its weights drawn, or a file that Keras loads. Operations that run side by
-side both count, and slow each other down, so they may add up to more than the wall does. Each side is profiled on
-its own; before that both are timed in turns, without the profiler.
+side both count, and slow each other down, so they may add up to more than the wall does. The two sides are
+profiled one after the other; before that they are timed in turns, without the profiler.
 
     python benchmarks/profile.py MobileNetV2
     python benchmarks/profile.py my-net.keras --batch 8
@@ -20,13 +20,12 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-import keras_fullgrad as ke
 import measuring
-from keras_fullgrad_cli.timing import interleaved, plain_gradient
+from bench_end_to_end import drawn, drawn_batch, plain_and_full
+from keras_fullgrad_cli.timing import interleaved
 
 # As the profiler names what an operation did: its own name, and its type.
 OPERATION = re.compile(r"[^:\s]+:(\w+(?:>\w+)?)")
@@ -34,31 +33,8 @@ SHOWN = 14
 
 
 def load(net: str) -> keras.Model:
-    """A net of keras.applications by its name, its biases drawn, or one of a file."""
-    if Path(net).exists():
-        return keras.models.load_model(net)
-    keras.utils.set_random_seed(0)
-    model = getattr(keras.applications, net)(weights=None, classifier_activation=None)
-    for weight in model.weights:
-        if weight.name in ("bias", "beta"):  # Zero in a new net, and so would be their terms.
-            weight.assign(keras.random.normal(weight.shape, stddev=0.1))
-    return model
-
-
-def runs_of(model: keras.Model, batch: int) -> dict[str, Callable[[], Any]]:
-    """The gradient, and the map as a user calls for it: arrays in, arrays out."""
-    shape = [batch, *(size or 224 for size in model.inputs[0].shape[1:])]
-    x = np.random.default_rng(0).uniform(-1, 1, shape).astype(model.inputs[0].dtype)
-    y = np.zeros([batch, 1], np.int64)
-    traced = tf.function(plain_gradient(model), autograph=False)
-    return {
-        "plain": lambda: traced(tf.constant(x), tf.constant(y)).numpy(),
-        "full": lambda: (
-            ke.full_gradients(
-                model, x, y, batch_size=batch, verbose=0, implicit_biases=False, postprocessing=None
-            ).maps
-        ),
-    }
+    """A net of keras.applications by its name, or one of a file."""
+    return keras.models.load_model(net) if Path(net).exists() else drawn(net)
 
 
 def milliseconds(run: Callable[[], Any], repeats: int) -> collections.Counter[str]:
@@ -81,7 +57,9 @@ def milliseconds(run: Callable[[], Any], repeats: int) -> collections.Counter[st
 
 def profile(net: str, batch: int, repeats: int) -> list[dict[str, Any]]:
     """The rows of a net's table."""
-    runs = runs_of(load(net), batch)
+    model = load(net)
+    size = [size or 224 for size in model.inputs[0].shape[1:3]]
+    runs = plain_and_full(model, *drawn_batch(batch, size))
     wall = interleaved(runs, repeats)
     spent = {side: milliseconds(run, repeats) for side, run in runs.items()}
     names = sorted(set().union(*spent.values()), key=lambda name: -max(s[name] for s in spent.values()))
