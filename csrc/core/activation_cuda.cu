@@ -27,12 +27,16 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 cudaError_t activate_cuda(const Activating& a, cudaStream_t stream) {
-  if (a.count == 0) return cudaSuccess;
+  if (a.count() == 0) return cudaSuccess;
+  if (a.branches.size() > 1 || (a.branches.size() == 1 && (a.branches[0].factor || a.branches[0].per_channel))) {
+    return cudaErrorInvalidConfiguration;
+  }
+  const void* gradient = a.branches.empty() ? nullptr : a.branches[0].gradient;
   int device = 0, processors = 0;
   if (const cudaError_t error = cudaGetDevice(&device)) return error;
   if (const cudaError_t error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device))
     return error;
-  const int64_t blocks = std::min<int64_t>((a.count + kThreads - 1) / kThreads, processors * kBlocksPerProcessor);
+  const int64_t blocks = std::min<int64_t>((a.count() + kThreads - 1) / kThreads, processors * kBlocksPerProcessor);
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(static_cast<unsigned int>(blocks));
   config.blockDim = dim3(kThreads);
@@ -42,7 +46,7 @@ cudaError_t activate_cuda(const Activating& a, cudaStream_t stream) {
     using Element = decltype(element);
     with_activation(a.activation, [&](auto known) {
       error = cudaLaunchKernelEx(&config, activate_kernel<decltype(known)::value, Element>,
-                                 static_cast<const Element*>(a.x), static_cast<const Element*>(a.gradient), a.count,
+                                 static_cast<const Element*>(a.x), static_cast<const Element*>(gradient), a.count(),
                                  static_cast<Element*>(a.out));
     });
   });

@@ -8,7 +8,7 @@
 
 namespace fullgrad {
 
-// Puts the work into the stream and returns without waiting for it.
+// Puts the work into the stream and returns without waiting for it. Of one gradient at most, of the shape of x.
 cudaError_t activate_cuda(const Activating& activating, cudaStream_t stream);
 
 }  // namespace fullgrad

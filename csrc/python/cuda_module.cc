@@ -106,12 +106,13 @@ void saliency_map(const py::sequence& gradients, const py::sequence& weights, co
 void activate(const py::object& x, const std::string& activation, const py::object& out,
               const std::optional<py::object>& gradient, uintptr_t stream) {
   const Array values = device_array(x, "x"), result = device_array(out, "out");
-  const Array behind = gradient ? device_array(*gradient, "gradient") : values;
+  std::vector<Array> gradients;
+  if (gradient) gradients.push_back(device_array(*gradient, "gradient"));
   if (result.type != values.type || result.shape != values.shape) {
     throw py::value_error("expected an output of the type and the shape of x");
   }
-  const Activating activating =
-      activating_of(activation, values, gradient ? &behind : nullptr, const_cast<void*>(result.data));
+  const Activating activating = activating_of(activation, values, gradients, std::vector<Array>(gradients.size()),
+                                              const_cast<void*>(result.data));
   const py::gil_scoped_release release;
   check(gpu_activate(activating, reinterpret_cast<void*>(stream)));
 }

@@ -78,13 +78,18 @@ py::array saliency_map(const std::vector<py::array>& gradients, const std::vecto
   return maps;
 }
 
-py::array activate(const py::array& x, const std::string& activation, const std::optional<py::array>& gradient,
-                   int threads) {
-  const py::array values = contiguous(x), behind = contiguous(gradient.value_or(x));
-  const Array values_view = view_of(values), behind_view = view_of(behind);
-  py::array out(values.dtype(), values_view.shape);
-  const Activating activating =
-      activating_of(activation, values_view, gradient ? &behind_view : nullptr, out.mutable_data());
+py::array activate(const py::array& x, const std::string& activation, const std::vector<py::array>& gradients,
+                   const std::vector<std::optional<py::array>>& factors, int threads) {
+  std::vector<py::array> held = {contiguous(x)};
+  const Array values = view_of(held.front());
+  std::vector<Array> behind, times;
+  for (const py::array& gradient : gradients) behind.push_back(view_of(held.emplace_back(contiguous(gradient))));
+  for (const auto& factor : factors) {
+    times.push_back(factor ? view_of(held.emplace_back(contiguous(*factor))) : Array());
+  }
+  times.resize(std::max(times.size(), behind.size()));
+  py::array out(held.front().dtype(), values.shape);
+  const Activating activating = activating_of(activation, values, behind, times, out.mutable_data());
   const py::gil_scoped_release release;
   activate_cpu(activating, threaded(threads));
   return out;
@@ -127,8 +132,8 @@ PYBIND11_MODULE(_native, module) {
   module.def("read", &read, py::arg("arrays"), py::kw_only(), py::arg("threads") = 1,
              "Reads float32 arrays once, as the yardstick of what is bound by memory; returns about their sum.");
   module.def("activate", &activate, py::arg("x"), py::arg("activation"), py::kw_only(),
-             py::arg("gradient") = py::none(), py::arg("threads") = 1,
-             "An activation's value at x, or the gradient before it from the one behind it.");
+             py::arg("gradients") = py::tuple(), py::arg("factors") = py::tuple(), py::arg("threads") = 1,
+             "An activation's value at x, or the gradient before it from those behind it, each times its factor.");
   module.def("saliency_map", &saliency_map, py::arg("gradients"), py::arg("weights"), py::arg("size"), py::kw_only(),
              py::arg("rectifier") = "absolute", py::arg("rescale") = "none", py::arg("channels") = "mean",
              py::arg("resize") = "half_pixel", py::arg("layout") = "channels_last", py::arg("threads") = 1,

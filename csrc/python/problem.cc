@@ -31,10 +31,11 @@ Problem problem_of(const std::vector<Array>& gradients, const std::vector<Array>
   return problem;
 }
 
-Activating activating_of(const std::string& activation, const Array& x, const Array* gradient, void* out) {
+Activating activating_of(const std::string& activation, const Array& x, const std::vector<Array>& gradients,
+                         const std::vector<Array>& factors, void* out) {
   Activating activating;
   const std::string error =
-      make_activating(option<Activation>("activation", activation), x, gradient, out, &activating);
+      make_activating(option<Activation>("activation", activation), x, gradients, factors, out, &activating);
   if (!error.empty()) throw std::invalid_argument(error);
   return activating;
 }

@@ -18,8 +18,9 @@ struct OptionNames {
 Problem problem_of(const std::vector<Array>& gradients, const std::vector<Array>& weights,
                    const std::vector<int64_t>& size, const OptionNames& names);
 
-// The same of an activation; `gradient` may be null.
-Activating activating_of(const std::string& activation, const Array& x, const Array* gradient, void* out);
+// The same of an activation; a factor without data is none.
+Activating activating_of(const std::string& activation, const Array& x, const std::vector<Array>& gradients,
+                         const std::vector<Array>& factors, void* out);
 
 // float16, bfloat16, float32 or float64; throws pybind11::type_error for another name.
 DataType data_type(const std::string& name);

@@ -3,7 +3,12 @@ from collections.abc import Sequence
 import numpy as np
 
 def activate(
-    x: np.ndarray, activation: str, *, gradient: np.ndarray | None = None, threads: int = 1
+    x: np.ndarray,
+    activation: str,
+    *,
+    gradients: Sequence[np.ndarray] = (),
+    factors: Sequence[np.ndarray | None] = (),
+    threads: int = 1,
 ) -> np.ndarray: ...
 def read(arrays: Sequence[np.ndarray], *, threads: int = 1) -> float: ...
 def saliency_map(

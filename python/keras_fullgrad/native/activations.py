@@ -4,11 +4,12 @@ TensorFlow computes those that are made of several operations one operation afte
 functions are the specification of these here: values and gradients are held to them.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 import tensorflow as tf
 
-from keras_fullgrad.native import loading
+from keras_fullgrad.native import loading, scaling
 
 OP = f"{loading.OPS}Activate"
 """The op's name in graphs."""
@@ -34,16 +35,37 @@ def activate(x: tf.Tensor, activation: Activation) -> tf.Tensor:
         >>> float(activate(tf.constant(3.0), "hard_silu"))
         3.0
     """
-    library, reason = loading.load()
-    if library is None:
-        raise RuntimeError(f"native activations need the native library: {reason}")
-    return library.keras_fullgrad_activate(x, activation=activation)
+    return loading.library().keras_fullgrad_activate(x, activation=activation)
 
 
 @tf.RegisterGradient(OP)
 def _gradient(op: tf.Operation, behind: tf.Tensor) -> tf.Tensor:
-    activation = op.get_attr("activation")
-    return loading.load()[0].keras_fullgrad_activate_grad(op.inputs[0], behind, activation=activation)
+    (x,) = op.inputs
+    branches = [(behind, None)] if tf.executing_eagerly() else list(_branches(behind, x))
+    return loading.library().keras_fullgrad_activate_grad(
+        x,
+        [gradient for gradient, _ in branches],
+        [factor for _, factor in branches if factor is not None],
+        activation=op.get_attr("activation"),
+        has_factor=[factor is not None for _, factor in branches],
+    )
+
+
+def _branches(behind: tf.Tensor, x: tf.Tensor) -> Iterator[tuple[tf.Tensor, tf.Tensor | None]]:
+    """The gradients that were added up to the one behind a signal, each with a factor that it was scaled by.
+
+    So that what they are made of is read once, and neither a product nor the sum is written.
+    """
+    if loading.sees_gpus():  # The kernel there takes one.
+        yield behind, None
+        return
+    for part in behind.op.inputs if behind.op.type == "AddN" else [behind]:
+        if part.op.type == scaling.OP:
+            yield part.op.inputs[0], part.op.inputs[1]
+        elif part.op.type == "BroadcastTo" and scaling.is_per_channel(part.op.inputs[0], x):
+            yield part.op.inputs[0], None
+        else:
+            yield part, None
 
 
 @tf.RegisterGradient(f"{OP}Grad")

@@ -62,6 +62,39 @@ def load() -> tuple[Any, str]:
         return None, f"the native library does not load ({error}); {_BUILD}"
 
 
+def library() -> Any:
+    """The op library.
+
+    Returns:
+        Its ops, as functions.
+
+    Raises:
+        RuntimeError: If there is none.
+
+    Example:
+        >>> library().keras_fullgrad_activate(tf.constant([0.0]), activation="silu").numpy().tolist()
+        [0.0]
+    """
+    found, reason = load()
+    if found is None:
+        raise RuntimeError(f"a native op needs the native library: {reason}")
+    return found
+
+
+@functools.cache
+def sees_gpus() -> bool:
+    """Tells whether TensorFlow may place operations on a GPU.
+
+    Returns:
+        Whether it sees one.
+
+    Example:
+        >>> sees_gpus()
+        False
+    """
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 @functools.cache
 def left_to_tensorflow_on_gpus() -> str:
     """Tells why the GPUs here run the map in TensorFlow's own ops, or nothing where they need not.

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fullgrad import _tensorflow
-from keras_fullgrad.native import activations
+from keras_fullgrad.native import activations, scaling
 from keras_fullgrad.terms.positions import mixing, moving
 from keras_fullgrad.terms.positions.moves import UnknownError
 from keras_fullgrad.terms.positions.places import Places, merged
@@ -171,7 +171,7 @@ _INDEPENDENT = _names("OnesLike RandomStandardNormal RandomUniform Rank Shape Sh
 
 _RULES: dict[str, Rule] = {
     **dict.fromkeys([*_KEPT, activations.OP], _kept),
-    **dict.fromkeys(_ELEMENT_BY_ELEMENT, _element_by_element),
+    **dict.fromkeys([*_ELEMENT_BY_ELEMENT, scaling.OP], _element_by_element),
     **dict.fromkeys(_names("All Any EuclideanNorm Max Mean Min Prod Sum"), mixing.reduced),
     **dict.fromkeys(_names("BatchMatMul BatchMatMulV2 BatchMatMulV3 MatMul"), mixing.matmul),
     **dict.fromkeys(_names("AvgPool AvgPool3D MaxPool MaxPool3D"), mixing.pooled),
