@@ -42,7 +42,9 @@ aarch64() {
   build_and_test aarch64 -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
     -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static \
     -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64-static
-  diff <(build/release/test_modes) <(qemu-aarch64-static build/aarch64/test_modes)
+  for test in test_activations test_modes; do
+    diff <("build/release/$test") <(qemu-aarch64-static "build/aarch64/$test")
+  done
 }
 
 CLANG=${CLANG-$(command -v clang++ || true)}
