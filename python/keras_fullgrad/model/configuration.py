@@ -23,7 +23,7 @@ _DECIDING = {
     "autocast",
     "built",
 }
-_BOOKKEEPING = frozenset(vars(keras.layers.Layer())) - _DECIDING | {
+_BOOKKEEPING = frozenset(vars(keras.layers.Layer(name="any"))) - _DECIDING | {
     *("_self_name_based_restores", "_self_saveable_object_factories", "_self_update_uid"),
     *("_self_unconditional_checkpoint_dependencies", "_self_unconditional_deferred_dependencies"),
     "_self_unconditional_dependency_names",

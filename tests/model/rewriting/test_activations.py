@@ -13,6 +13,8 @@ import zoo
 from keras_fullgrad.native import activations
 from rewritten import assert_same, images, operations
 
+pytestmark = pytest.mark.slow
+
 ACTIVATIONS = {
     "silu": "silu",
     "keras.ops.silu": keras.ops.silu,

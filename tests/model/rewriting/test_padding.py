@@ -13,6 +13,8 @@ from keras_fullgrad.model.listening import Application
 from keras_fullgrad.model.rewriting.padding import unpadded
 from rewritten import assert_same, images, operations
 
+pytestmark = pytest.mark.slow
+
 ONE_BEHIND = ((0, 1), (0, 1))
 PADDED = {
     "strides": (layers.ZeroPadding2D(ONE_BEHIND), functools.partial(layers.Conv2D, 4, 3, strides=2)),

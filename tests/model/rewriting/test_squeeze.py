@@ -12,6 +12,8 @@ from keras_fullgrad.model.rewriting import squeeze
 from keras_fullgrad.native import activations, scaling
 from rewritten import assert_same, images, operations
 
+pytestmark = pytest.mark.slow
+
 
 def block(x, activation="silu", keepdims=True, swapped=False, **options):
     """A convolution, an activation, and a gate made of the mean."""

@@ -34,7 +34,7 @@ def compute(layer: keras.Layer, inputs: Any) -> tf.Tensor | None:
     if loading.load()[0] is None or loading.sees_gpus():
         return None
     if type(layer) is layers.Multiply:
-        return _product(*inputs) if len(inputs) == 2 else None
+        return _product(*inputs) if isinstance(inputs, (list, tuple)) and len(inputs) == 2 else None
     if type(layer) is layers.GlobalAveragePooling2D and layer.data_format == "channels_last":
         mean = _mean(inputs)
         return mean if layer.keepdims else tf.squeeze(mean, [1, 2])
