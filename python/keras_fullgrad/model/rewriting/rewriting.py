@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_fullgrad import _keras
 from keras_fullgrad.model.listening import Activate, Application, Replace
-from keras_fullgrad.model.rewriting import activations, convolutions, squeeze
+from keras_fullgrad.model.rewriting import activations, convolutions, pooling, squeeze
 from keras_fullgrad.model.rewriting.folding import Folding
 
 
@@ -56,8 +56,10 @@ class Rewriting:
             return None
         if type(layer) is keras.layers.BatchNormalization:
             return self.folding.normalize(applications, layer, *args, **kwargs)
-        if self._native and (found := squeeze.compute(layer, args[0])) is not None:
-            return found
+        if self._native:
+            for rule in (squeeze, pooling):
+                if (found := rule.compute(layer, args[0])) is not None:
+                    return found
         stand_in, inputs = convolutions.as_computed(applications, layer, args[0])
         return None if stand_in is layer else _keras.call_as(layer, stand_in, inputs, *args[1:], **kwargs)
 
