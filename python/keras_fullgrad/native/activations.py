@@ -68,9 +68,4 @@ def _branches(behind: tf.Tensor, x: tf.Tensor) -> Iterator[tuple[tf.Tensor, tf.T
             yield part, None
 
 
-@tf.RegisterGradient(f"{OP}Grad")
-def _no_gradient(op: tf.Operation, behind: tf.Tensor) -> None:
-    raise LookupError(
-        f"expected no gradient of the gradient of a native {op.get_attr('activation').decode()}, which has "
-        "none; with fold_batch_norms=False the model runs in TensorFlow's own operations, which have"
-    )
+loading.refuse_gradient(f"{OP}Grad", "the gradient of a native activation")

@@ -81,6 +81,25 @@ def library() -> Any:
     return found
 
 
+def refuse_gradient(op: str, what: str) -> None:
+    """Registers that an op has no gradient, and what to do where one is asked for.
+
+    Args:
+        op: The op's name in graphs.
+        what: What it computes.
+
+    Example:
+        >>> refuse_gradient("KerasFullgrad>Example", "an example")
+    """
+
+    @tf.RegisterGradient(op)
+    def refused(*_: Any) -> None:
+        raise LookupError(
+            f"expected no gradient of {what}, which has none; with fold_batch_norms=False the model runs in "
+            "TensorFlow's own operations, which have"
+        )
+
+
 @functools.cache
 def sees_gpus() -> bool:
     """Tells whether TensorFlow may place operations on a GPU.

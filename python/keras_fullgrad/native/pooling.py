@@ -42,4 +42,4 @@ def max_pool(x: tf.Tensor, window: Sequence[int], strides: Sequence[int], paddin
     return pooled(x)
 
 
-tf.no_gradient(f"{loading.OPS}MaxPoolGrad")
+loading.refuse_gradient(f"{loading.OPS}MaxPoolGrad", "the gradient of a native max pooling")

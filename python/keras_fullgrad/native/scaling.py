@@ -57,4 +57,4 @@ def _gradients(op: tf.Operation, behind: tf.Tensor) -> list[tf.Tensor]:
     return [scale(behind, factor), loading.library().keras_fullgrad_sums_of_products(x, behind)]
 
 
-tf.no_gradient(f"{loading.OPS}SumsOfProducts")
+loading.refuse_gradient(f"{loading.OPS}SumsOfProducts", "the gradient of a factor")
