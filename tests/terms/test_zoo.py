@@ -42,7 +42,10 @@ def test_native_and_tensorflow_maps_agree_on_every_image_alone(name):
     maps = raw_maps(model, x)
     assert np.isfinite(maps).all()
     assert maps.any()
-    assert relative_error(maps, raw_maps(model, x, backend="tensorflow")) < 1e-5
+    # In 16 bits a native activation is rounded once, TensorFlow's several times: see model/rewriting/test_folding.py.
+    options = {"fold_batch_norms": False} if name.startswith("mixed") else {}
+    native, plain = (raw_maps(model, x, backend=backend, **options) for backend in ("native", "tensorflow"))
+    assert relative_error(native, plain) < 1e-5
     alone = np.concatenate([raw_maps(model, rows(x, i, i + 1)) for i in range(3)])
     assert relative_error(maps, alone) < 1e-5
     assert relative_error(maps, raw_maps(model, x, batch_size=2)) < 1e-5
