@@ -42,7 +42,7 @@ def test_native_and_tensorflow_maps_agree_on_every_image_alone(name):
     maps = raw_maps(model, x)
     assert np.isfinite(maps).all()
     assert maps.any()
-    # In 16 bits a native activation is rounded once, TensorFlow's several times: see model/rewriting/test_folding.py.
+    # In 16 bits a native activation is rounded once, TensorFlow's often: see model/rewriting/test_folding.py.
     options = {"fold_batch_norms": False} if name.startswith("mixed") else {}
     native, plain = (raw_maps(model, x, backend=backend, **options) for backend in ("native", "tensorflow"))
     assert relative_error(native, plain) < 1e-5
