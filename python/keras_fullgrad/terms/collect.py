@@ -181,7 +181,10 @@ def forward(
     floating = [x for x in given if x.dtype.is_floating]
     source = given[0] if source is None else source
     before = None if tf.executing_eagerly() else len(source.graph.get_operations())
-    rewriting = Rewriting(native) if fold_batch_norms and not implicit_biases else None
+    own = model.model if exposed else model
+    half = "float16" in layers.compute_types(own)
+    # Gradients in float16 are taken from cut to cut (`terms.scaling`): no op may have one of its own there.
+    rewriting = Rewriting(native and not half) if fold_batch_norms and not implicit_biases else None
     listened: list[tuple[keras.Layer, tf.Tensor]] = []
 
     def note(layer: keras.Layer, signal: tf.Tensor) -> tf.Tensor:
@@ -219,13 +222,11 @@ def forward(
         terms += _implicit_terms(listened, totals, terms, layers.layer_names(model.model))
         if total_of_target is not None:
             # One of the model's own logits holds what the model computes after its last layer.
-            own = layers.layer_names(model.model)[id(model.model)], type(model.model).__name__
-            of = (target.name, "Target") if logits is None else own
+            itself = layers.layer_names(model.model)[id(model.model)], type(model.model).__name__
+            of = (target.name, "Target") if logits is None else itself
             terms.append(Term(*of, values, total_of_target, implicit=True))
     others = [x for x in given if x is not source]
     positions = None if before is None else follow(source, channel_axis, others, before)
-    own = model.model if exposed else model
-    half = "float16" in layers.compute_types(own)
     said = [x for x in keras.tree.flatten(heard.outputs) if x.dtype.is_floating]
     return ForwardPass(
         *(logits, values, classes, scalars, terms, positions, unseen, tape, floating, half),
