@@ -1,5 +1,4 @@
-// The contract of activations: y = f(x), and the gradient before f from those behind it, each in one pass over memory;
-// and of what stands behind many: a signal times a factor for each image and channel, as squeeze-and-excite has it.
+// The contract of activations: y = f(x), and the gradient before f from those behind it, each in one pass over memory.
 
 #pragma once
 

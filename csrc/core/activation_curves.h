@@ -12,10 +12,6 @@
 
 namespace fullgrad {
 
-// What elements are computed in.
-template <class Element>
-using ArithmeticOf = std::conditional_t<std::is_same_v<Element, double>, double, float>;
-
 // A value of an activation, and its derivative there.
 template <class Real>
 struct Curve {

@@ -97,6 +97,10 @@ FULLGRAD_INLINE Element narrow(Real value) {
   }
 }
 
+// What elements are computed in.
+template <class Element>
+using ArithmeticOf = std::conditional_t<std::is_same_v<Element, double>, double, float>;
+
 // Calls function(Element()) with the element type.
 template <class Function>
 FULLGRAD_INLINE void with_any_type(DataType type, Function function) {

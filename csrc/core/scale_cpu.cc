@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "activation_curves.h"
 #include "cpu_instructions.h"
 #include "numerics.h"
 #include "scale.h"

@@ -37,6 +37,18 @@ def test_no_retrace(monkeypatch, small_net, images):
     assert len(traces) == 3
 
 
+def test_terms_have_the_names_that_layers_have_now(images):
+    image = keras.Input([16, 12, 3])
+    x = keras.layers.Conv2D(2, 3, name="before", bias_initializer="ones")(image)
+    model = keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
+    for name in ("before", "after"):
+        model.layers[1].name = name
+        assert list(ke.full_gradients(model, images, 0, return_terms=True, verbose=0).terms) == [
+            "input",
+            name,
+        ]
+
+
 def test_weights_are_read_when_called(small_net, images):
     before = ke.full_gradients(small_net, images, 1, postprocessing=None, verbose=0)[1]
     small_net.get_layer("c1").bias.assign_add(np.ones(5))

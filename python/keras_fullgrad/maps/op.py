@@ -10,7 +10,7 @@ from keras_fullgrad.native import loading
 BACKENDS = ("auto", "native", "tensorflow")
 
 # A dictionary, since it is looked up by hash: types compared one by one took a third of a small call.
-_TYPES = dict.fromkeys([tf.float16, tf.bfloat16, tf.float32, tf.float64])
+_TYPES = dict.fromkeys(loading.TYPES)
 
 
 def saliency_map(

@@ -12,8 +12,8 @@ from keras_fullgrad.model import layers
 
 _PLAIN = frozenset([bool, int, float, complex, str, bytes, type(None)])
 
-# What every layer has for Keras's own use: it keeps track of calls, variables and saving, and decides nothing
-# of what is computed. It is most of the attributes, and reading all of a deep net takes milliseconds.
+# What every layer has for Keras's own use: it keeps track of calls, variables and saving, and decides neither
+# what is computed nor what its terms are called. Most attributes are such, and reading all takes milliseconds.
 _DECIDING = {
     "_dtype_policy",
     "_input_spec",
@@ -22,6 +22,7 @@ _DECIDING = {
     "_trainable",
     "autocast",
     "built",
+    "name",
 }
 _BOOKKEEPING = frozenset(vars(keras.layers.Layer(name="any"))) - _DECIDING | {
     *("_self_name_based_restores", "_self_saveable_object_factories", "_self_update_uid"),

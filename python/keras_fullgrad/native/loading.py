@@ -14,6 +14,9 @@ from keras_fullgrad.native import libraries
 OPS = "KerasFullgrad>"
 """What the names of the ops begin with in graphs."""
 
+TYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+"""What the ops compute."""
+
 _SWITCH = "FULLGRAD_NATIVE"
 """The environment variable that, set to OFF, leaves the library alone, and its absence unsaid."""
 

@@ -10,6 +10,7 @@ from keras import layers
 
 import zoo
 from keras_fullgrad.model.listening import Application
+from keras_fullgrad.model.rewriting.convolutions import as_computed
 from keras_fullgrad.model.rewriting.padding import unpadded
 from rewritten import assert_same, images, operations
 
@@ -116,3 +117,17 @@ def test_where_same_has_the_same_windows_and_nowhere_else(size, window, strides,
             alike = same.shape == valid.shape and np.allclose(same, valid, atol=1e-5)
             found = unpadded([Application(pad, x, padded, padded, padded)], conv, padded)
             assert (found is x) == alike, (before, behind)
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_quantized_layers_are_left(monkeypatch, name):
+    """Keras calls them by another code."""
+    pad, make = PADDED[name]
+    conv = make()
+    x = tf.ones([1, *[8] * (len(conv.kernel_size)), 4])
+    padded = pad(x)
+    conv.build(padded.shape)
+    seen = [Application(pad, x, padded, padded, padded)]
+    assert as_computed(seen, conv, padded)[0] is not conv
+    monkeypatch.setattr(type(conv), "quantization_mode", "int8")
+    assert as_computed(seen, conv, padded) == (conv, padded)

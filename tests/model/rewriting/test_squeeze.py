@@ -128,5 +128,22 @@ def test_classes_of_ones_own_are_left():
     assert squeeze.compute(first, tf.ones([2, 3, 4, 4])) is None
 
 
+@pytest.mark.parametrize("dtype", ["int32", "bool"])
+def test_numbers_that_have_no_gradient_are_left(dtype):
+    x = tf.cast(tf.ones([2, 4, 4, 3]), dtype)
+    assert squeeze.compute(layers.GlobalAveragePooling2D(), x) is None
+    assert squeeze.compute(layers.Multiply(), [x, x[:, :1, :1]]) is None
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+def test_the_mean_is_keras_own(dtype):
+    """To the bit, also of more positions than 16 bits count."""
+    x = tf.cast(tf.random.stateless_uniform([2, 300, 300, 3], [1, 2]), dtype)
+    for keepdims in (True, False):
+        layer = layers.GlobalAveragePooling2D(keepdims=keepdims, dtype=dtype)
+        found = tf.function(lambda x, layer=layer: squeeze.compute(layer, x), autograph=False)(x)
+        np.testing.assert_array_equal(found, layer(x))
+
+
 def test_plain_tensorflow_has_no_native_op():
     assert scaling.OP not in operations(net(), native=False)

@@ -23,7 +23,6 @@ _KNOWN: dict[Callable[..., Any], activations.Activation] = {
     tf.nn.gelu: "gelu",
     keras.ops.gelu: "gelu_tanh",  # Which Keras approximates there by default.
 }
-_TYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
 def activate(function: Callable[..., Any], x: tf.Tensor) -> tf.Tensor | None:
@@ -34,7 +33,7 @@ def activate(function: Callable[..., Any], x: tf.Tensor) -> tf.Tensor | None:
         x: What it is called with.
 
     Returns:
-        Its values; None where it is another one, or there is no native library for this device.
+        Its values; None where it is another one.
 
     Example:
         >>> float(activate(keras.activations.hard_silu, tf.constant(3.0)))
@@ -43,7 +42,7 @@ def activate(function: Callable[..., Any], x: tf.Tensor) -> tf.Tensor | None:
         True
     """
     known = _known(function)
-    if known is None or not isinstance(x, tf.Tensor) or x.dtype not in _TYPES or loading.why_not_native():
+    if known is None or not isinstance(x, tf.Tensor) or x.dtype not in loading.TYPES:
         return None
     # TensorFlow rounds the constants of GELU to float32, in float64 too.
     if x.dtype == tf.float64 and known in ("gelu", "gelu_tanh"):

@@ -49,7 +49,7 @@ def is_depthwise(layer: keras.Layer) -> bool:
         >>> is_depthwise(layer)
         True
     """
-    if type(layer) is not keras.layers.Conv2D or getattr(layer, "quantization_mode", None) is not None:
+    if type(layer) is not keras.layers.Conv2D:
         return False
     one_channel = layer.groups > 1 and layer.kernel.shape[-2] == 1
     even = len(set(layer.strides)) == 1  # All that TensorFlow has.

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_fullgrad.native import loading, pooling
+from keras_fullgrad.native import pooling
 
 
 def compute(layer: keras.Layer, inputs: Any) -> tf.Tensor | None:
@@ -17,8 +17,7 @@ def compute(layer: keras.Layer, inputs: Any) -> tf.Tensor | None:
         inputs: What it is called with.
 
     Returns:
-        Its output; None where it is another layer, or the signal of another type or layout, or TensorFlow
-        sees a GPU.
+        Its output; None where it is another layer, or the signal of another type or layout.
 
     Example:
         >>> compute(keras.layers.MaxPooling2D(2), tf.ones([1, 4, 4, 3])).shape
@@ -28,6 +27,6 @@ def compute(layer: keras.Layer, inputs: Any) -> tf.Tensor | None:
     """
     if type(layer) is not layers.MaxPooling2D or layer.data_format != "channels_last":
         return None
-    if loading.load()[0] is None or loading.sees_gpus() or inputs.dtype not in (tf.float32, tf.float64):
+    if inputs.dtype not in (tf.float32, tf.float64):
         return None
     return pooling.max_pool(inputs, layer.pool_size, layer.strides, layer.padding.upper())

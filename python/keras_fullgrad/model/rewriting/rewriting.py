@@ -11,13 +11,14 @@ from keras_fullgrad import _keras
 from keras_fullgrad.model.listening import Activate, Application, Replace
 from keras_fullgrad.model.rewriting import activations, convolutions, pooling, squeeze
 from keras_fullgrad.model.rewriting.folding import Folding
+from keras_fullgrad.native import loading
 
 
 class Rewriting:
     """Takes the place of layers and activations, as `model.listening.listening` lets it.
 
     Args:
-        native: Whether activations may run in the native library.
+        native: Whether the rules that need the native library apply, where there is one.
 
     Attributes:
         folding: The batch norms that were computed in one with the layers before them.
@@ -36,7 +37,9 @@ class Rewriting:
 
     def __init__(self, native: bool = True) -> None:
         self.folding = Folding()
-        self._native = native
+        self._native = native and not loading.why_not_native()
+        # Their kernels are for CPUs: on a GPU TensorFlow's own run.
+        self._on_cpus = self._native and not loading.sees_gpus()
 
     def of_call(self, applications: Sequence[Application]) -> tuple[Replace, Activate]:
         """The rules for one call of the model.
@@ -56,7 +59,7 @@ class Rewriting:
             return None
         if type(layer) is keras.layers.BatchNormalization:
             return self.folding.normalize(applications, layer, *args, **kwargs)
-        if self._native:
+        if self._on_cpus:
             for rule in (squeeze, pooling):
                 if (found := rule.compute(layer, args[0])) is not None:
                     return found

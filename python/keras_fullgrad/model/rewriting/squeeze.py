@@ -12,8 +12,6 @@ from keras import layers
 
 from keras_fullgrad.native import loading, scaling
 
-_TYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
-
 
 def compute(layer: keras.Layer, inputs: Any) -> tf.Tensor | None:
     """Computes a mean over positions, or a product with one value for each image and channel.
@@ -23,7 +21,7 @@ def compute(layer: keras.Layer, inputs: Any) -> tf.Tensor | None:
         inputs: What it is called with.
 
     Returns:
-        Its output; None where it is another layer, or the signals are others, or TensorFlow sees a GPU.
+        Its output; None where it is another layer, or the signals are others.
 
     Example:
         >>> compute(keras.layers.Multiply(), [tf.ones([1, 2, 2, 3]), tf.ones([1, 1, 1, 3])]).shape
@@ -31,18 +29,18 @@ def compute(layer: keras.Layer, inputs: Any) -> tf.Tensor | None:
         >>> compute(keras.layers.Multiply(), [tf.ones([1, 2, 2, 3]), tf.ones([1, 2, 2, 1])]) is None
         True
     """
-    if loading.load()[0] is None or loading.sees_gpus():
-        return None
     if type(layer) is layers.Multiply:
         return _product(*inputs) if isinstance(inputs, (list, tuple)) and len(inputs) == 2 else None
     if type(layer) is layers.GlobalAveragePooling2D and layer.data_format == "channels_last":
+        if inputs.dtype not in loading.TYPES:
+            return None
         mean = _mean(inputs)
         return mean if layer.keepdims else tf.squeeze(mean, [1, 2])
     return None
 
 
 def _product(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor | None:
-    if one.dtype not in _TYPES:
+    if one.dtype not in loading.TYPES:
         return None
     if scaling.is_per_channel(other, one):
         return scaling.scale(one, other)
@@ -59,4 +57,4 @@ def _mean(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
         shared = tf.cast(wide / tf.cast(positions, wide.dtype), x.dtype)
         return tf.broadcast_to(shared, tf.shape(x))
 
-    return tf.reduce_mean(x, [1, 2], keepdims=True), back
+    return keras.ops.mean(x, [1, 2], keepdims=True), back
