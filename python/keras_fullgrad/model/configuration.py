@@ -13,7 +13,7 @@ from keras_fullgrad.model import layers
 _PLAIN = frozenset([bool, int, float, complex, str, bytes, type(None)])
 
 # What every layer has for Keras's own use: it keeps track of calls, variables and saving, and decides neither
-# what is computed nor what its terms are called. Most attributes are such, and reading all takes milliseconds.
+# what is computed nor what terms are called. Most attributes are such, and reading all takes milliseconds.
 _DECIDING = {
     "_dtype_policy",
     "_input_spec",
