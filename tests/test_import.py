@@ -53,6 +53,21 @@ def test_so_does_the_command_line(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "imported", ["keras_fullgrad", "keras_fullgrad.demo", "keras_fullgrad.metrics", "keras_fullgrad_cli.commands"]
+)
+def test_keras_is_left_as_it_was(imported):
+    """Its default type, once asked for, does not heed ``set_floatx`` any more; names are counted."""
+    code = (
+        f"import {imported}, keras\n"
+        "keras.config.set_floatx('float64')\n"
+        "layer = keras.layers.Dense(2)\n"
+        "print(layer.name, layer.dtype_policy.name, layer(keras.ops.ones([1, 2])).dtype)\n"
+    )
+    result = python(code)
+    assert result.stdout.split() == ["dense", "float64", "<dtype:", "'float64'>"], result.stderr
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys, keras_fullgrad_cli\n"
