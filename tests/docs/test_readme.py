@@ -65,6 +65,9 @@ def test_tables_of_whole_nets_are_what_was_measured():
         memory = " | ".join(cell(row[name]) for name in ("plain GB", "full GB", "full GB / plain GB"))
         line = f"| {row['net']} | {row['batch']} | {cell(row['plain s'], 3)} | {ratios} | {memory} |"
         assert line in text, line
+    for row in measured("activations.json"):
+        values = [f"{value:.1f}" for value in list(row.values())[1:]]
+        assert f"| {row['activation']} | {' | '.join(values)} |" in text
     for row in measured("growth.json"):
         assert f"| {row['against']} | {row['at']} | {row['of']} | {cell(row['R2'], 3)} |" in text
     for row in measured("steady.json"):
@@ -73,6 +76,23 @@ def test_tables_of_whole_nets_are_what_was_measured():
     for row in measured("startup.json"):
         columns = ("s", "s, not folded", "plain gradient, s")
         assert f"| {row['what']} | {' | '.join(cell(row[name], 1) for name in columns)} |" in text
+
+
+def test_table_of_profiles_is_what_was_measured():
+    text = (ROOT / "docs" / "speed.md").read_text()
+    for net in measured("profile.json"):
+        spent = {row["operation"]: row for row in net["operations"]}
+        cells, op = [net["net"]], spent["KerasFullgrad>SaliencyMap"]
+        for side in ("plain ms", "full ms"):
+            convolutions = sum(
+                row[side]
+                for name, row in spent.items()
+                if "Conv2D" in name or "DepthwiseConv2d" in name or name == "MatMul"
+            )
+            cells += [f"{convolutions:.0f}", f"{spent['all operations'][side] - convolutions - op[side]:.0f}"]
+            if side == "plain ms":
+                share = convolutions / spent["all operations"][side]
+        assert f"| {' | '.join(cells)} | {op['full ms']:.0f} | {share:.2f} |" in text, net["net"]
 
 
 def test_readme_tells_of_batches_of_four():
