@@ -2,6 +2,7 @@
 
 #include <cuda_runtime.h>
 
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -46,11 +47,14 @@ void* ones(DataType type, int64_t count) {
   return device;
 }
 
-void run(DataType type, Rescale rescale, Layout layout) {
+// Height, width and channels.
+using Size = std::array<int64_t, 3>;
+
+void run(DataType type, Rescale rescale, Layout layout, const std::vector<Size>& sizes) {
   constexpr int64_t kBatch = 2;
   std::vector<Array> gradients, weights;
   std::vector<void*> allocated;
-  for (const auto& [height, width, channels] : {std::array<int64_t, 3>{9, 13, 3}, {4, 4, 40}, {4, 4, 8}, {1, 1, 300}}) {
+  for (const auto& [height, width, channels] : sizes) {
     for (const bool per_channel : {true, false}) {
       const std::vector<int64_t> shape = layout == Layout::kChannelsLast
                                              ? std::vector<int64_t>{kBatch, height, width, channels}
@@ -102,7 +106,13 @@ void run(DataType type, Rescale rescale, Layout layout) {
 int main() {
   for (const DataType type : {DataType::kFloat16, DataType::kBFloat16, DataType::kFloat32, DataType::kFloat64}) {
     for (const Rescale rescale : {Rescale::kNone, Rescale::kPerChannel, Rescale::kPerSample}) {
-      for (const Layout layout : {Layout::kChannelsLast, Layout::kChannelsFirst}) run(type, rescale, layout);
+      for (const Layout layout : {Layout::kChannelsLast, Layout::kChannelsFirst}) {
+        run(type, rescale, layout, {{9, 13, 3}, {4, 4, 40}, {4, 4, 8}, {1, 1, 300}});
+        // Where blocks are few, as in tests, units of many sizes: each has to start where a vector may.
+        for (int64_t height = 45; height < 85; height += 4) {
+          run(type, rescale, layout, {{height, 8, 192 / size_of(type) - 1}});
+        }
+      }
     }
   }
   std::puts("all maps as expected");

@@ -190,6 +190,11 @@ class CudaPlanner {
     }
   }
 
+  // How many elements are read at a time.
+  static int64_t width_of(const CudaTerm<Real>& term) {
+    return term.vectors ? kVectorBytes / size_of(term.gradient_type) : 1;
+  }
+
   // So many pieces of about one size, of whole steps each.
   static int64_t tile_of(int64_t size, int64_t most, int64_t step) {
     const int64_t pieces = divide_up(size, std::max(step, most));
@@ -199,7 +204,7 @@ class CudaPlanner {
   Step reduce_step(size_t i) {
     const CudaTerm<Real>& term = terms_[i];
     // What the block reads in one go.
-    const int64_t width = term.vectors ? kVectorBytes / size_of(term.gradient_type) : 1;
+    const int64_t width = width_of(term);
     const int64_t at_once = channels_last() ? kRows<Real> * kThreads / lanes_for(term.channels / width, kWarp)
                                             : segment(term.vectors) * width;
     const int64_t tile = tile_of(term.positions, unit_bytes_ / bytes_per_position(*sources_[i]), at_once);
@@ -216,7 +221,9 @@ class CudaPlanner {
     // Each warp has a channel at a time.
     const int64_t warps = kThreads / kWarp;
     const int64_t warp_bytes = unit_bytes_ / warps, element_bytes = bytes / term.channels;
-    const int64_t tile = std::min(term.positions, warp_bytes / element_bytes);
+    // Of whole vectors, since each tile starts where one is read.
+    const int64_t width = width_of(term), vectors = warp_bytes / element_bytes / width;
+    const int64_t tile = std::min(term.positions, std::max<int64_t>(1, vectors) * width);
     const int64_t channels = std::max<int64_t>(1, warp_bytes / (element_bytes * tile)) * warps;
     const int64_t units = divide_up(term.positions, tile) * divide_up(term.channels, channels);
     Step step = step_of(StepKind::kMeasure, i, units, tile);

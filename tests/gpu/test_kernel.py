@@ -48,6 +48,19 @@ def test_terms_of_many_units(device, dtype, rescale, layout):
     assert_close(maps, oracle.in_mode(gradients, weights, (101, 97), mode), tolerance(dtype))
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)
+def test_units_that_are_cut_between_vectors(device, dtype, layout):
+    """On the few blocks of the host these units are neither of the least size nor of the most."""
+    rng = np.random.default_rng(3)
+    mode = oracle.MODES[0] | {"rescale": "per_channel", "layout": layout}
+    for height in range(45, 85, 4):
+        channels = [192 // np.dtype(dtype).itemsize - 1]
+        gradients, weights = draw_terms(rng, [(height, 8)] * 2, dtype, layout, 2, channels)
+        maps = device.saliency_map(gradients, weights, (height, 8), **mode)
+        assert_close(maps, oracle.in_mode(gradients, weights, (height, 8), mode), tolerance(dtype))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_shape(device, data):
