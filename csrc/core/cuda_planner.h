@@ -222,8 +222,8 @@ class CudaPlanner {
     const int64_t warps = kThreads / kWarp;
     const int64_t warp_bytes = unit_bytes_ / warps, element_bytes = bytes / term.channels;
     // Of whole vectors, since each tile starts where one is read.
-    const int64_t width = width_of(term), vectors = warp_bytes / element_bytes / width;
-    const int64_t tile = std::min(term.positions, std::max<int64_t>(1, vectors) * width);
+    const int64_t width = width_of(term), most = warp_bytes / element_bytes / width;
+    const int64_t tile = std::min(term.positions, std::max<int64_t>(1, most) * width);
     const int64_t channels = std::max<int64_t>(1, warp_bytes / (element_bytes * tile)) * warps;
     const int64_t units = divide_up(term.positions, tile) * divide_up(term.channels, channels);
     Step step = step_of(StepKind::kMeasure, i, units, tile);

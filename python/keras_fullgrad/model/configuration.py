@@ -24,8 +24,8 @@ _DECIDING = {
     "built",
     "name",
 }
-# With a name and a type, so that neither Keras's counter of names nor its default type is asked for: that, asked
-# for once, stays, and `keras.config.set_floatx` would come too late.
+# With a name and a type, so that neither Keras's counter of names nor its default type is asked for.
+# That type, asked for once, stays, and `keras.config.set_floatx` would come too late.
 _ANY_LAYER = keras.layers.Layer(name="any", dtype="float32")
 _BOOKKEEPING = frozenset(vars(_ANY_LAYER)) - _DECIDING | {
     *("_self_name_based_restores", "_self_saveable_object_factories", "_self_update_uid"),
