@@ -54,7 +54,7 @@ def test_units_that_are_cut_between_vectors(device, dtype, layout):
     """On the few blocks of the host these units are neither of the least size nor of the most."""
     rng = np.random.default_rng(3)
     mode = oracle.MODES[0] | {"rescale": "per_channel", "layout": layout}
-    for height in range(45, 85, 4):
+    for height in range(45, 85, 7):
         channels = [192 // np.dtype(dtype).itemsize - 1]
         gradients, weights = draw_terms(rng, [(height, 8)] * 2, dtype, layout, 2, channels)
         maps = device.saliency_map(gradients, weights, (height, 8), **mode)
