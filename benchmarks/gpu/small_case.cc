@@ -108,10 +108,9 @@ int main() {
     for (const Rescale rescale : {Rescale::kNone, Rescale::kPerChannel, Rescale::kPerSample}) {
       for (const Layout layout : {Layout::kChannelsLast, Layout::kChannelsFirst}) {
         run(type, rescale, layout, {{9, 13, 3}, {4, 4, 40}, {4, 4, 8}, {1, 1, 300}});
-        // Where blocks are few, as in tests, units of many sizes: each has to start where a vector may.
-        for (int64_t height = 45; height < 85; height += 7) {
-          run(type, rescale, layout, {{height, 8, 192 / size_of(type) - 1}});
-        }
+        // On the few blocks of a test's host a unit of neither the least size nor the most: it has to start where a
+        // vector may.
+        run(type, rescale, layout, {{52, 8, 192 / size_of(type) - 1}});
       }
     }
   }
